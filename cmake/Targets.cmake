@@ -1,0 +1,41 @@
+# modelpatch_library(NAME SOURCES… [DEPENDS…] [TORCH])
+#   A static library `modelpatch_NAME` with the alias `modelpatch::NAME`. TORCH gives it libtorch and the
+#   precompiled header; without it the sources cannot see libtorch at all.
+function(modelpatch_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(modelpatch_${name} STATIC ${ARG_SOURCES})
+  add_library(modelpatch::${name} ALIAS modelpatch_${name})
+  target_include_directories(modelpatch_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(modelpatch_${name} PUBLIC ${ARG_DEPENDS} PRIVATE modelpatch_warnings)
+  if(ARG_TORCH)
+    target_link_libraries(modelpatch_${name} PUBLIC modelpatch_torch)
+    modelpatch_use_torch_header(modelpatch_${name})
+  endif()
+endfunction()
+
+# Torch's big headers, compiled once and shared by every target that uses libtorch.
+function(modelpatch_use_torch_header target)
+  if(NOT TARGET modelpatch_torch_header)
+    file(WRITE ${CMAKE_BINARY_DIR}/torch_header.cc "")
+    add_library(modelpatch_torch_header OBJECT ${CMAKE_BINARY_DIR}/torch_header.cc)
+    target_link_libraries(modelpatch_torch_header PRIVATE modelpatch_torch modelpatch_warnings)
+    target_precompile_headers(modelpatch_torch_header PRIVATE <torch/torch.h>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM modelpatch_torch_header)
+endfunction()
+
+# modelpatch_test(NAME SOURCES… [DEPENDS…] [LABELS…] [TORCH]): one GoogleTest program, one CTest entry per test case.
+function(modelpatch_test name)
+  cmake_parse_arguments(ARG "TORCH" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS} modelpatch::test_support modelpatch_warnings GTest::gmock_main)
+  if(ARG_TORCH)
+    modelpatch_use_torch_header(${name})
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+                       ENVIRONMENT "MODELPATCH_BIN_DIR=${CMAKE_BINARY_DIR}/bin;MODELPATCH_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+endfunction()

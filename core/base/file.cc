@@ -1,0 +1,163 @@
+#include "core/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace modelpatch::base {
+namespace {
+
+// A file descriptor closed at the end of its scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  ~Descriptor() {
+    if (value_ >= 0) close(value_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+absl::Status CheckRegular(int descriptor, const std::string& path, uint64_t* size) {
+  struct stat info{};
+  if (fstat(descriptor, &info) != 0) return ErrnoError(errno, fmt::format("cannot inspect '{}'", path));
+  if (!S_ISREG(info.st_mode)) {
+    return InvalidArgument("NOT_A_REGULAR_FILE", fmt::format("'{}' is not a regular file; give a path to a file", path));
+  }
+  *size = static_cast<uint64_t>(info.st_size);
+  return absl::OkStatus();
+}
+
+// O_NONBLOCK: opening a pipe without a writer must fail the check above, not wait.
+int OpenForReading(const std::string& path) { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
+
+absl::Status WriteAll(int descriptor, std::string_view content, const std::string& path) {
+  while (!content.empty()) {
+    const ssize_t written = write(descriptor, content.data(), content.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoError(errno, fmt::format("cannot write '{}'", path));
+    }
+    content.remove_prefix(static_cast<size_t>(written));
+  }
+  if (fsync(descriptor) != 0) return ErrnoError(errno, fmt::format("cannot sync '{}'", path));
+  return absl::OkStatus();
+}
+
+absl::Status SyncPath(const std::string& path, int flags) {
+  const Descriptor descriptor(open(path.c_str(), flags | O_CLOEXEC));
+  if (descriptor.get() < 0) return ErrnoError(errno, fmt::format("cannot open '{}'", path));
+  if (fsync(descriptor.get()) != 0) return ErrnoError(errno, fmt::format("cannot sync '{}'", path));
+  return absl::OkStatus();
+}
+
+absl::Status FromErrorCode(const std::error_code& code, std::string_view what) {
+  return code ? ErrnoError(code.value(), what) : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
+  const Descriptor descriptor(OpenForReading(path));
+  if (descriptor.get() < 0) return ErrnoError(errno, fmt::format("cannot open '{}'", path));
+  uint64_t size = 0;
+  MP_RETURN_IF_ERROR(CheckRegular(descriptor.get(), path, &size));
+  MappedFile file;
+  if (size == 0) return file;
+  void* data = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (data == MAP_FAILED) return ErrnoError(errno, fmt::format("cannot map '{}'", path));
+  file.data_ = data;
+  file.size_ = size;
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(data_, size_);
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t maximum_size) {
+  const Descriptor descriptor(OpenForReading(path));
+  if (descriptor.get() < 0) return ErrnoError(errno, fmt::format("cannot open '{}'", path));
+  uint64_t size = 0;
+  MP_RETURN_IF_ERROR(CheckRegular(descriptor.get(), path, &size));
+  if (size > maximum_size) {
+    return InvalidArgument("FILE_TOO_LARGE",
+                           fmt::format("'{}' has {} bytes; at most {} are allowed", path, size, maximum_size));
+  }
+  std::string content(size, '\0');
+  size_t filled = 0;
+  while (filled < content.size()) {
+    const ssize_t count = read(descriptor.get(), content.data() + filled, content.size() - filled);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoError(errno, fmt::format("cannot read '{}'", path));
+    }
+    if (count == 0) break;
+    filled += static_cast<size_t>(count);
+  }
+  content.resize(filled);
+  return content;
+}
+
+absl::Status WriteFileAtomically(const std::string& path, std::string_view content) {
+  const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
+  absl::Status status;
+  {
+    const Descriptor descriptor(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (descriptor.get() < 0) return ErrnoError(errno, fmt::format("cannot create '{}'", temporary));
+    status = WriteAll(descriptor.get(), content, temporary);
+  }
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
+    status = ErrnoError(errno, fmt::format("cannot rename '{}' to '{}'", temporary, path));
+  }
+  if (!status.ok()) {
+    unlink(temporary.c_str());
+    return status;
+  }
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  return SyncDirectory(parent.empty() ? "." : parent);
+}
+
+absl::Status SyncDirectory(const std::string& path) { return SyncPath(path, O_RDONLY | O_DIRECTORY); }
+
+absl::Status SyncFile(const std::string& path) { return SyncPath(path, O_RDONLY); }
+
+absl::Status CreateDirectories(const std::string& path) {
+  std::filesystem::path built;
+  for (const auto& part : std::filesystem::path(path)) {
+    built /= part;
+    if (mkdir(built.c_str(), 0700) != 0 && errno != EEXIST) {
+      return ErrnoError(errno, fmt::format("cannot create directory '{}'", built.string()));
+    }
+  }
+  std::error_code code;
+  if (!std::filesystem::is_directory(path, code)) return ErrnoError(ENOTDIR, fmt::format("'{}' is not a directory", path));
+  return absl::OkStatus();
+}
+
+absl::Status RemoveAll(const std::string& path) {
+  std::error_code code;
+  std::filesystem::remove_all(path, code);
+  return FromErrorCode(code, fmt::format("cannot remove '{}'", path));
+}
+
+}  // namespace modelpatch::base
