@@ -1,0 +1,65 @@
+// The shape of a CLIP model: what its weights must look like, whatever layout they were published in.
+//
+// Thread safety: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/status.h"
+
+namespace modelpatch::model {
+
+// QuickGELU is x·sigmoid(1.702x); GELU is x·Φ(x); its tanh form is the approximation of Hendrycks and Gimpel.
+enum class Activation { kQuickGelu, kGelu, kGeluTanh };
+
+// Which token's output represents the text: the first one whose id is end_of_text_id, or the first one of the largest id
+// (the same thing where the end of text is the vocabulary's last id).
+enum class TextPooling { kFirstEndOfText, kArgmax };
+
+// The name used in Hugging Face files: "quick_gelu", "gelu", "gelu_pytorch_tanh".
+std::string_view NameOf(Activation activation);
+
+struct VisionConfig {
+  int64_t image_size = 0;  // pixels of one side; images are square
+  int64_t patch_size = 0;  // pixels of one side; image_size is rounded down to whole patches
+  int64_t width = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t mlp_width = 0;
+  Activation activation = Activation::kQuickGelu;
+  double layer_norm_epsilon = 1e-5;
+
+  bool operator==(const VisionConfig&) const = default;
+};
+
+struct TextConfig {
+  int64_t vocabulary_size = 0;
+  int64_t context_length = 0;  // tokens, start and end of text included
+  int64_t width = 0;
+  int64_t layers = 0;
+  int64_t heads = 0;
+  int64_t mlp_width = 0;
+  Activation activation = Activation::kQuickGelu;
+  double layer_norm_epsilon = 1e-5;
+  TextPooling pooling = TextPooling::kArgmax;
+  int64_t end_of_text_id = 0;  // in [0, vocabulary_size)
+
+  bool operator==(const TextConfig&) const = default;
+};
+
+struct ModelConfig {
+  VisionConfig vision;
+  TextConfig text;
+  int64_t embedding_width = 0;       // of the space that images and texts share
+  double initial_logit_scale = 0.0;  // natural logarithm; a model's own weight replaces it
+
+  bool operator==(const ModelConfig&) const = default;
+};
+
+// INVALID_ARGUMENT (MODEL_CONFIG_INVALID, with the field's path, such as `vision.heads`) unless every size is positive and
+// within sane limits (far above any published model, so that an absurd file cannot make us allocate), the heads divide
+// the widths, a patch fits into the image, and the numbers are finite.
+absl::Status CheckModelConfig(const ModelConfig& config);
+
+}  // namespace modelpatch::model
