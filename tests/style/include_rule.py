@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The include rule: which room may include which, and where libtorch and the server's libraries must not appear.
 
-    include_rule.py ROOT        checks the tree; prints every violation as FILE:LINE: what and why; exits 1 if there is any
+    include_rule.py ROOT        checks the tree; prints violations as FILE:LINE: what and why; exits 1 if there is any
     include_rule.py --self-test checks the rule against samples that break it
 """
 
@@ -24,7 +24,7 @@ ROOMS_BELOW = {
 }
 TORCH_FREE_ROOMS = ("base", "data", "sched")
 # What core knows nothing of: RPC, protobuf, HTTP, and the metrics client.
-SERVER_LIBRARIES = re.compile(r"^(grpc|grpcpp|google/protobuf|prometheus|httplib\.h|modelpatch/|proto/)|\.pb\.h$")
+SERVER_LIBRARIES = re.compile(r"^(grpc|grpcpp|google/|prometheus|httplib\.h|modelpatch/|proto/)|\.pb\.h$")
 CMAKE_LIBRARY = re.compile(r"^modelpatch_library\(\s*(\w+)(.*?)\)", re.MULTILINE | re.DOTALL)
 
 
@@ -56,7 +56,8 @@ def refusal(path, included):
         return "client rests on proto alone"
     if part == "client" and TORCH.match(included):
         return "client is built without libtorch"
-    if part == "tests" and room in ROOMS_BELOW and (to_part in ("server", "client") or SERVER_LIBRARIES.search(included)):
+    of_server = to_part in ("server", "client") or SERVER_LIBRARIES.search(included)
+    if part == "tests" and room in ROOMS_BELOW and of_server:
         return f"tests/{room} must build without the server (-DMODELPATCH_BUILD_SERVER=OFF)"
     if part != "tests" and path.endswith(".h") and included.startswith("torch/"):
         return "libtorch's large headers belong in .cc files; forward-declare at::Tensor"
@@ -77,31 +78,38 @@ def torch_free_sources(tree):
                         yield name, f"{folder}/{word}"
 
 
+def leads(chain):
+    return "this leads to it: " + " -> ".join(chain[1:])
+
+
 def violations(tree):
     found = []
     for path in tree.paths():
         for line, included in tree.includes(path):
-            why = refusal(path, included)
+            beside = f"{path.rpartition('/')[0]}/{included}"
+            why = f'write "{beside}", from the root' if tree.exists(beside) else refusal(path, included)
             if why is not None:
                 found.append(f"{path}:{line}: includes {included}: {why}")
         part, room = split(path)
         if part == "core" and room not in ROOMS_BELOW:
-            found.append(f"{path}:1: core/{room} is no known room; add it to ROOMS_BELOW in tests/style/include_rule.py")
+            found.append(f"{path}:1: core/{room} is no known room: add it to ROOMS_BELOW in include_rule.py")
         if part == "core" and room in TORCH_FREE_ROOMS:
             chain = tree.torch_include(path)
             if chain is not None and len(chain) > 2:
-                found.append(f"{path}:1: core/{room} is built without libtorch, but this leads to it: {' -> '.join(chain[1:])}")
+                found.append(f"{path}:1: core/{room} is built without libtorch; {leads(chain)}")
     for name, path in torch_free_sources(tree):
         chain = tree.torch_include(path)
         if chain is not None and split(path)[1] not in TORCH_FREE_ROOMS:
-            found.append(f"{path}:1: modelpatch_{name} is built without libtorch, but this leads to it: {' -> '.join(chain[1:])}")
+            found.append(f"{path}:1: modelpatch_{name} is built without libtorch; {leads(chain)}")
     return found
 
 
 # Each sample is one tree, and what its only violation must say (None: it is allowed).
 SAMPLES = [
-    ({"core/base/a.h": "#include <vector>\n", "core/tensor/b.cc": '#include "core/base/a.h"\n#include <torch/torch.h>\n'}, None),
-    ({"core/base/a.cc": '\n#include "core/tensor/b.h"\n'}, "core/base/a.cc:2: includes core/tensor/b.h: core/base may include only"),
+    ({"core/base/a.h": "#include <vector>\n",
+      "core/tensor/b.cc": '#include "core/base/a.h"\n#include <torch/torch.h>\n'}, None),
+    ({"core/base/a.cc": '\n#include "core/tensor/b.h"\n'},
+     "core/base/a.cc:2: includes core/tensor/b.h: core/base may include only"),
     ({"core/serve/a.cc": '#include "core/train/b.h"\n'}, "core/serve may include only"),
     ({"core/train/a.cc": '#include "core/sched/b.h"\n'}, "core/train may include only"),
     ({"core/sched/a.cc": '#include "core/patch/b.h"\n'}, "core/sched may include only"),
@@ -112,14 +120,17 @@ SAMPLES = [
     ({"core/sched/a.cc": '#include "core/tensor/b.h"\n', "core/tensor/b.h": "#include <c10/core/Device.h>\n"},
      "this leads to it: core/tensor/b.h -> c10/core/Device.h"),
     ({"core/tensor/a.h": "#include <torch/torch.h>\n"}, "large headers belong in .cc files"),
-    ({"core/tensor/CMakeLists.txt": "modelpatch_library(format\n  SOURCES a.cc)\n", "core/tensor/a.cc": "#include <ATen/ATen.h>\n"},
+    ({"core/tensor/CMakeLists.txt": "modelpatch_library(format\n  SOURCES a.cc)\n",
+      "core/tensor/a.cc": "#include <ATen/ATen.h>\n"},
      "modelpatch_format is built without libtorch"),
-    ({"core/tensor/CMakeLists.txt": "modelpatch_library(t\n  SOURCES a.cc\n  TORCH)\n", "core/tensor/a.cc": "#include <ATen/ATen.h>\n"}, None),
+    ({"core/tensor/CMakeLists.txt": "modelpatch_library(t\n  SOURCES a.cc\n  TORCH)\n",
+      "core/tensor/a.cc": "#include <ATen/ATen.h>\n"}, None),
     ({"client/a.cc": '#include "core/base/text.h"\n'}, "client rests on proto alone"),
     ({"server/a.cc": '#include "client/b.h"\n'}, "server may not include client"),
     ({"server/a.cc": '#include "core/serve/b.h"\n#include "proto/modelpatch/v1/resources.pb.h"\n'}, None),
     ({"tests/train/a.cc": '#include "server/b.h"\n'}, "tests/train must build without the server"),
     ({"tests/integration/a.cc": '#include "client/b.h"\n#include "core/base/c.h"\n'}, None),
+    ({"core/base/a.cc": '#include "a.h"\n', "core/base/a.h": "\n"}, 'write "core/base/a.h", from the root'),
     ({"core/attic/a.cc": "\n"}, "core/attic is no known room"),
 ]
 
@@ -150,7 +161,7 @@ def main(arguments):
     if count == 0:
         print(f"no sources below {arguments[0]}: is this the project's root?")
         return 1
-    print(f"include rule: {count} files, {len(found)} violations" if found else f"include rule: {count} files, all in order")
+    print(f"include rule: {count} files, " + (f"{len(found)} violations" if found else "all in order"))
     return 1 if found else 0
 
 

@@ -22,7 +22,8 @@ class SourceTree:
         found = []
         for folder in FOLDERS:
             for directory, _, names in os.walk(os.path.join(self.root, folder)):
-                found += [os.path.relpath(os.path.join(directory, name), self.root) for name in names if name.endswith(suffixes)]
+                inside = os.path.relpath(directory, self.root)
+                found += [f"{inside}/{name}" for name in names if name.endswith(suffixes)]
         return sorted(found)
 
     def exists(self, path):

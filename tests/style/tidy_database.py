@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Prepares clang-tidy: prints the sources that it can check and has not passed yet, and writes their compile commands.
 
-    tidy_database.py ROOT BUILD_DIR OUT_DIR     prints one path a line; OUT_DIR/compile_commands.json is for `clang-tidy -p`
-    tidy_database.py ROOT BUILD_DIR OUT_DIR --passed PATH     remembers that PATH passed, as it and its headers are now
+    tidy_database.py ROOT BUILD_DIR OUT_DIR                 prints one path a line; `clang-tidy -p OUT_DIR` checks it
+    tidy_database.py ROOT BUILD_DIR OUT_DIR --passed PATH   remembers that PATH passed, as it and its headers are now
 
-Left out are tests and what includes libtorch: clang cannot compile libtorch 1.13's headers as C++20. The compile commands
-are those of the build with g++, less its precompiled header, plus clang's thread-safety analysis.
+Left out are tests and what includes libtorch: clang cannot compile libtorch 1.13's headers as C++20. The compile
+commands are those of the build with g++, less its precompiled header, plus clang's thread-safety analysis.
 """
 
 import hashlib
@@ -50,9 +50,10 @@ def main(arguments):
         entries = {os.path.relpath(entry["file"], root): entry for entry in json.load(file)}
     commands = {}
     for path, entry in sorted(entries.items()):
-        if path.startswith(CHECKED_FOLDERS) and tree.torch_include(path) is None:
-            if not any(name in tree.text(path) for name in TORCH_NAMES):
-                commands[path] = clang_command(entry["command"])
+        if not path.startswith(CHECKED_FOLDERS) or not tree.exists(path) or tree.torch_include(path) is not None:
+            continue
+        if not any(name in tree.text(path) for name in TORCH_NAMES):
+            commands[path] = clang_command(entry["command"])
 
     stamps = os.path.join(out, "passed")
     os.makedirs(stamps, exist_ok=True)
