@@ -44,19 +44,6 @@ absl::Status CheckRegular(int descriptor, const std::string& path, uint64_t* siz
 // O_NONBLOCK: opening a pipe without a writer must fail the check above, not wait.
 int OpenForReading(const std::string& path) { return open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
-absl::Status WriteAll(int descriptor, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t written = write(descriptor, content.data(), content.size());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      return ErrnoError(errno, fmt::format("cannot write '{}'", path));
-    }
-    content.remove_prefix(static_cast<size_t>(written));
-  }
-  if (fsync(descriptor) != 0) return ErrnoError(errno, fmt::format("cannot sync '{}'", path));
-  return absl::OkStatus();
-}
-
 absl::Status SyncPath(const std::string& path, int flags) {
   const Descriptor descriptor(open(path.c_str(), flags | O_CLOEXEC));
   if (descriptor.get() < 0) return ErrnoError(errno, fmt::format("cannot open '{}'", path));
@@ -118,23 +105,54 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t maximum_s
   return content;
 }
 
-absl::Status WriteFileAtomically(const std::string& path, std::string_view content) {
+absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path) {
+  AtomicFile file;
+  file.path_ = path;
   const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
-  absl::Status status;
-  {
-    const Descriptor descriptor(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (descriptor.get() < 0) return ErrnoError(errno, fmt::format("cannot create '{}'", temporary));
-    status = WriteAll(descriptor.get(), content, temporary);
+  file.descriptor_ = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file.descriptor_ < 0) return ErrnoError(errno, fmt::format("cannot create '{}'", temporary));
+  file.temporary_ = temporary;
+  return file;
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+AtomicFile& AtomicFile::operator=(AtomicFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(temporary_, other.temporary_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+absl::Status AtomicFile::Append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return ErrnoError(errno, fmt::format("cannot write '{}'", temporary_));
+    }
+    bytes.remove_prefix(static_cast<size_t>(written));
   }
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoError(errno, fmt::format("cannot rename '{}' to '{}'", temporary, path));
+  return absl::OkStatus();
+}
+
+absl::Status AtomicFile::Commit() {
+  if (fsync(descriptor_) != 0) return ErrnoError(errno, fmt::format("cannot sync '{}'", temporary_));
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return ErrnoError(errno, fmt::format("cannot rename '{}' to '{}'", temporary_, path_));
   }
-  if (!status.ok()) {
-    unlink(temporary.c_str());
-    return status;
-  }
-  const std::string parent = std::filesystem::path(path).parent_path().string();
+  temporary_.clear();
+  const std::string parent = std::filesystem::path(path_).parent_path().string();
   return SyncDirectory(parent.empty() ? "." : parent);
+}
+
+absl::Status WriteFileAtomically(const std::string& path, std::string_view content) {
+  MP_ASSIGN_OR_RETURN(AtomicFile file, AtomicFile::Create(path));
+  MP_RETURN_IF_ERROR(file.Append(content));
+  return file.Commit();
 }
 
 absl::Status SyncDirectory(const std::string& path) { return SyncPath(path, O_RDONLY | O_DIRECTORY); }

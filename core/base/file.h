@@ -33,6 +33,27 @@ class MappedFile {
 // The whole content of a regular file of at most `maximum_size` bytes; a larger one is INVALID_ARGUMENT (FILE_TOO_LARGE).
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t maximum_size);
 
+// A new file that appears at its path when it is whole, and not at all otherwise. One thread uses it.
+class AtomicFile {
+ public:
+  // Opens a temporary file beside `path`.
+  static absl::StatusOr<AtomicFile> Create(const std::string& path);
+  // Removes the temporary file unless committed.
+  ~AtomicFile();
+  AtomicFile(AtomicFile&& other) noexcept { *this = std::move(other); }
+  AtomicFile& operator=(AtomicFile&& other) noexcept;
+
+  absl::Status Append(std::string_view bytes);
+  // Fsyncs, renames to the path, fsyncs the directory.
+  absl::Status Commit();
+
+ private:
+  AtomicFile() = default;
+  std::string path_;
+  std::string temporary_;
+  int descriptor_ = -1;
+};
+
 // Writes a temporary file beside `path`, fsyncs it, renames it to `path`, fsyncs the directory. On an error nothing is
 // left behind and an older `path` is as it was.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view content);

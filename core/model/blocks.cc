@@ -1,0 +1,63 @@
+#include "core/model/blocks.h"
+
+#include <torch/torch.h>
+
+#include "core/model/attention.h"
+#include "core/model/mlp.h"
+
+namespace modelpatch::model {
+namespace {
+
+// The places of a block's weights, in the order of AppendBlockWeights.
+enum BlockWeight : size_t {
+  kNorm1Weight,
+  kNorm1Bias,
+  kProjectionWeight,
+  kProjectionBias,
+  kOutputWeight,
+  kOutputBias,
+  kNorm2Weight,
+  kNorm2Bias,
+  kMlpWeight1,
+  kMlpBias1,
+  kMlpWeight2,
+  kMlpBias2,
+};
+
+}  // namespace
+
+void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, std::vector<tensor::WeightSpec>& specs) {
+  const int64_t width = config.width;
+  specs.push_back({prefix + "ln_1.weight", {width}});
+  specs.push_back({prefix + "ln_1.bias", {width}});
+  specs.push_back({prefix + "attn.in_proj_weight", {3 * width, width}});
+  specs.push_back({prefix + "attn.in_proj_bias", {3 * width}});
+  specs.push_back({prefix + "attn.out_proj.weight", {width, width}});
+  specs.push_back({prefix + "attn.out_proj.bias", {width}});
+  specs.push_back({prefix + "ln_2.weight", {width}});
+  specs.push_back({prefix + "ln_2.bias", {width}});
+  specs.push_back({prefix + "mlp.c_fc.weight", {config.mlp_width, width}});
+  specs.push_back({prefix + "mlp.c_fc.bias", {config.mlp_width}});
+  specs.push_back({prefix + "mlp.c_proj.weight", {width, config.mlp_width}});
+  specs.push_back({prefix + "mlp.c_proj.bias", {width}});
+}
+
+at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
+  return at::layer_norm(input, {input.size(-1)}, weight, bias, epsilon);
+}
+
+at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
+                         int64_t length, bool first_query_only) {
+  const int64_t queries = first_query_only ? 1 : length;
+  const at::Tensor normed = LayerNorm(activations, weights[kNorm1Weight], weights[kNorm1Bias], config.layer_norm_epsilon);
+  const at::Tensor projected = at::linear(normed, weights[kProjectionWeight], weights[kProjectionBias]);
+  const at::Tensor attended = MultiHeadAttention(projected, length, config.heads, queries, config.causal);
+  const at::Tensor residual =
+      first_query_only ? activations.view({-1, length, config.width}).select(1, 0) : activations;
+  const at::Tensor middle = residual + at::linear(attended, weights[kOutputWeight], weights[kOutputBias]);
+  const at::Tensor normed2 = LayerNorm(middle, weights[kNorm2Weight], weights[kNorm2Bias], config.layer_norm_epsilon);
+  return middle + Mlp(normed2, weights[kMlpWeight1], weights[kMlpBias1], weights[kMlpWeight2], weights[kMlpBias2],
+                      config.activation);
+}
+
+}  // namespace modelpatch::model

@@ -1,0 +1,33 @@
+// ImageEncoder: an image tower as a function of (weights, pixels).
+//
+// Training, serving and sweeping call the same function with different weights. Immutable, thread-safe.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/model/config.h"
+#include "core/tensor/weight_layout.h"
+
+namespace at {
+class Tensor;
+}
+
+namespace modelpatch::model {
+
+class ImageEncoder {
+ public:
+  virtual ~ImageEncoder() = default;
+
+  // The weights that Forward takes, in its order, under their canonical names.
+  virtual std::vector<tensor::WeightSpec> WeightSpecs() const = 0;
+
+  // Features fp32 [B, embedding_width], not normalised, of pixels fp32 [B, 3, image_size, image_size].
+  // `weights` are views (or leaves, to train) in the order of WeightSpecs. Throws what libtorch throws.
+  virtual at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const = 0;
+};
+
+// The vision transformer of openai/CLIP clip/model.py, VisionTransformer.
+std::unique_ptr<ImageEncoder> MakeVisionTransformer(const VisionConfig& config, int64_t embedding_width);
+
+}  // namespace modelpatch::model

@@ -1,0 +1,25 @@
+// Loads a CLIP from a directory in the Hugging Face layout, checking everything.
+//
+// Files: config.json, model.safetensors, preprocessor_config.json, vocab.json, merges.txt. The safetensors file is mapped
+// and its tensors copied once, into θ_zs and the text tower's weights.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/cancellation.h"
+#include "core/model/clip_model.h"
+
+namespace modelpatch::model {
+
+// The names of the files that make a model, in the order in which they enter its digest.
+const std::vector<std::string>& ModelFileNames();
+
+// INVALID_ARGUMENT: a parser's own reasons (SAFETENSORS_*, MODEL_CONFIG_*, VOCABULARY_*, MERGES_*), and
+// MODEL_FILE_MISSING, MODEL_TENSORS_MISMATCH (missing, unexpected or wrongly shaped tensors, at most ten named),
+// MODEL_TENSOR_DTYPE, MODEL_TENSOR_NOT_FINITE, MODEL_VOCABULARY_MISMATCH, MODEL_PREPROCESS_MISMATCH.
+absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& directory, const tensor::Device& device,
+                                                           const base::CancellationToken& cancellation);
+
+}  // namespace modelpatch::model

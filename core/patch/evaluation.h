@@ -1,0 +1,60 @@
+// Accuracy of weights on tasks.
+//
+// The image encoder is called through a FeatureFunction, so that a worker evaluates directly and the server through its
+// batcher. Plain values and pure functions.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/cancellation.h"
+#include "core/data/pixel_set.h"
+#include "core/data/task.h"
+#include "core/model/clip_model.h"
+#include "core/tensor/weight_set.h"
+
+namespace modelpatch::patch {
+
+enum class TaskRole { kPatching, kSupported };
+
+// "patching" or "supported".
+std::string_view NameOf(TaskRole role);
+
+struct TaskAccuracy {
+  std::string task;
+  TaskRole role;
+  data::Split split;
+  int64_t correct;
+  int64_t total;
+
+  double accuracy() const { return total == 0 ? 0.0 : static_cast<double>(correct) / static_cast<double>(total); }
+};
+
+// One split of a task, preprocessed for a model, with the task's zero-shot head.
+struct EvaluationSet {
+  std::string task;
+  TaskRole role;
+  data::Split split;
+  std::shared_ptr<const data::PixelSet> pixels;
+  std::shared_ptr<const model::ZeroShotHead> head;
+};
+
+// Features fp32 [B, embedding_width], not normalised, on the CPU, of pixels fp32 [B, 3, n, n] at `weights`.
+using FeatureFunction = std::function<absl::StatusOr<at::Tensor>(const tensor::WeightSet& weights, const at::Tensor& pixels)>;
+
+// The encoder of `model`, called directly in the caller's thread.
+FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model);
+
+// Opens and preprocesses `split` of a task for `model`, and makes its head. `maximum_examples` 0 means all.
+absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, const data::Task& task, TaskRole role,
+                                                data::Split split, int threads, int64_t maximum_examples,
+                                                const base::CancellationToken& cancellation);
+
+// Argmax of the cosines, first maximum. CANCELLED between batches.
+absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,
+                                              const EvaluationSet& set, const FeatureFunction& features,
+                                              const base::CancellationToken& cancellation);
+
+}  // namespace modelpatch::patch

@@ -1,0 +1,64 @@
+// Batcher: runs image-encoder forwards for many requests at once.
+//
+// Requests with the same weights that wait at the same time share a batch. While one batch runs, the next one gathers; an
+// idle batcher starts at once, so a lone request never waits. Thread safety: thread-safe. Owns one compute thread; its
+// destructor finishes what is queued with CANCELLED and joins.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/base/cancellation.h"
+#include "core/base/clock.h"
+#include "core/base/metrics.h"
+#include "core/model/image_encoder.h"
+#include "core/tensor/weight_set.h"
+
+namespace modelpatch::serve {
+
+enum class Priority { kInteractive, kBackground };
+
+struct BatcherOptions {
+  // Images in one forward.
+  int64_t maximum_batch = 64;
+  // Images waiting; beyond it a request is refused with RESOURCE_EXHAUSTED (QUEUE_FULL).
+  int64_t maximum_queued_images = 4096;
+};
+
+struct ForwardRequest {
+  std::shared_ptr<const model::ImageEncoder> encoder;
+  std::shared_ptr<const tensor::WeightSet> weights;
+  // fp32 [count, 3, n, n], flattened.
+  std::vector<float> pixels;
+  int64_t count = 0;
+  int64_t image_size = 0;
+  Priority priority = Priority::kInteractive;
+  base::SteadyTime deadline = base::SteadyTime::max();
+  base::CancellationToken cancellation;
+};
+
+struct ForwardResult {
+  // fp32 [count, embedding_width] on the CPU, not normalised.
+  std::shared_ptr<const at::Tensor> features;
+  double queue_seconds = 0;
+  double inference_seconds = 0;
+};
+
+class Batcher {
+ public:
+  using Done = std::function<void(absl::StatusOr<ForwardResult>)>;
+
+  Batcher(const BatcherOptions& options, const base::Clock& clock, base::MetricRegistry& metrics);
+  ~Batcher();
+
+  // `done` is called once, on the compute thread (or in this call, if the request is refused).
+  void Submit(ForwardRequest request, Done done);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace modelpatch::serve

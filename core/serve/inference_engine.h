@@ -1,0 +1,133 @@
+// InferenceEngine: classification and encoding at any mixture, with everything that makes it quick behind it: decoded on a
+// thread pool, heads and mixtures from caches, forwards batched across requests.
+//
+// Thread safety: thread-safe. Calls return at once; `done` is called exactly once, on one of the engine's threads, and must
+// not block. The engine owns its caches; executors and stores outlive it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/cancellation.h"
+#include "core/base/clock.h"
+#include "core/base/executor.h"
+#include "core/base/metrics.h"
+#include "core/model/class_prompts.h"
+#include "core/patch/sweep.h"
+#include "core/serve/batcher.h"
+#include "core/store/blob_store.h"
+
+namespace modelpatch::serve {
+
+// A mixture with all names resolved: where the model lies, and blobs by digest.
+struct ResolvedMixture {
+  std::string model_directory;
+  std::vector<patch::MixtureTerm> terms;
+};
+
+// Either encoded bytes, or fp32 [3, n, n] of the model's size, already normalised.
+struct ImageInput {
+  std::string encoded;
+  std::vector<float> pixels;
+};
+
+struct RequestContext {
+  // A request not started by then is dropped with DEADLINE_EXCEEDED.
+  base::SteadyTime deadline = base::SteadyTime::max();
+  base::CancellationToken cancellation;
+};
+
+struct Timings {
+  double preprocess_seconds = 0;
+  double queue_seconds = 0;
+  double inference_seconds = 0;
+};
+
+struct ClassifyRequest {
+  ResolvedMixture mixture;
+  std::vector<model::ClassPrompts> classes;
+  std::vector<ImageInput> images;
+  // 0 means all classes.
+  int64_t top_k = 0;
+  RequestContext context;
+};
+
+struct ClassScore {
+  int64_t class_index;
+  double probability;
+  double logit;
+  double cosine;
+};
+
+struct ClassifyResult {
+  // Per image, best first (equal scores in the order of the classes).
+  std::vector<std::vector<ClassScore>> images;
+  int64_t truncated_prompts = 0;
+  Timings timings;
+};
+
+struct EncodeImagesRequest {
+  ResolvedMixture mixture;
+  std::vector<ImageInput> images;
+  bool normalize = true;
+  RequestContext context;
+};
+
+// Rows of `width` floats each.
+struct Embeddings {
+  int64_t width = 0;
+  std::vector<float> values;
+  // For texts: which were cut at the context length.
+  std::vector<bool> truncated;
+  Timings timings;
+};
+
+struct EngineOptions {
+  tensor::Device device;
+  int64_t mixture_cache_bytes = int64_t{2} << 30;
+  int64_t head_cache_bytes = int64_t{256} << 20;
+  int64_t model_cache_bytes = int64_t{8} << 30;
+  data::DecodeLimits decode_limits;
+  model::PromptLimits prompt_limits;
+  BatcherOptions batcher;
+};
+
+class InferenceEngine {
+ public:
+  // `preprocess_executor` runs decoding and cache misses; `blobs`, `clock`, `metrics` outlive the engine.
+  InferenceEngine(EngineOptions options, base::Executor& preprocess_executor, const store::BlobStore& blobs,
+                  const base::Clock& clock, base::MetricRegistry& metrics);
+  ~InferenceEngine();
+
+  void Classify(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done);
+  void EncodeImages(EncodeImagesRequest request, std::function<void(absl::StatusOr<Embeddings>)> done);
+  // L2-normalised if `normalize`.
+  void EncodeTexts(std::string model_directory, std::vector<std::string> texts, bool normalize, RequestContext context,
+                   std::function<void(absl::StatusOr<Embeddings>)> done);
+
+  // Loads the model if it is not resident. Blocks: not for gRPC threads.
+  absl::StatusOr<std::shared_ptr<const model::ClipModel>> GetModel(const std::string& model_directory);
+  // Forgets a model and what was derived from it; requests that hold it finish.
+  void EvictModel(const std::string& model_directory);
+
+  // Blocking, for a thread of the caller: opens the tasks' splits and sweeps through the batcher at the lowest priority.
+  struct SweepTask {
+    std::string name;
+    data::TaskSource source;
+    patch::TaskRole role;
+    data::Split split;
+  };
+  absl::StatusOr<std::vector<patch::SweepPoint>> Sweep(const ResolvedMixture& start, const ResolvedMixture& end,
+                                                       const std::vector<double>& alphas, const std::vector<SweepTask>& tasks,
+                                                       const base::CancellationToken& cancellation,
+                                                       const std::function<absl::Status(const patch::SweepPoint&)>& on_point);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace modelpatch::serve
