@@ -1,0 +1,227 @@
+#include "core/data/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace modelpatch::data {
+namespace {
+
+constexpr int kChannels = 3;
+constexpr int kPrecisionBits = 32 - 8 - 2;
+constexpr int32_t kHalf = int32_t{1} << (kPrecisionBits - 1);
+
+// For each of the wanted outputs along one axis: which inputs it takes, with which weights.
+struct Taps {
+  std::vector<int> first;        // index of the first input
+  std::vector<int> count;        // number of inputs
+  std::vector<int32_t> weights;  // [outputs, stride], 22-bit fixed point
+  size_t stride = 0;
+
+  const int32_t* WeightsOf(size_t output) const { return weights.data() + output * stride; }
+};
+
+double BicubicKernel(double x) {
+  constexpr double a = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+  if (x < 2.0) return (((x - 5.0) * x + 8.0) * x - 4.0) * a;
+  return 0.0;
+}
+
+// The taps of outputs begin … begin + size - 1 when `input_size` samples become `output_size`. The order of the
+// floating-point operations is Pillow's: a weight that falls on the other side of a half would change a pixel.
+Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int size) {
+  const double scale = static_cast<double>(input_size) / static_cast<double>(output_size);
+  const double filter_scale = std::max(scale, 1.0);
+  const double support = 2.0 * filter_scale;
+  const double inverse_filter_scale = 1.0 / filter_scale;
+  Taps taps;
+  taps.stride = static_cast<size_t>(std::ceil(support)) * 2 + 1;
+  taps.first.resize(static_cast<size_t>(size));
+  taps.count.resize(static_cast<size_t>(size));
+  taps.weights.resize(static_cast<size_t>(size) * taps.stride);
+  std::vector<double> exact(taps.stride);
+  for (size_t i = 0; i < static_cast<size_t>(size); ++i) {
+    const double center = (static_cast<double>(begin + static_cast<int64_t>(i)) + 0.5) * scale;
+    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
+    const int count = std::min(static_cast<int>(center + support + 0.5), input_size) - first;
+    double sum = 0.0;
+    for (int tap = 0; tap < count; ++tap) {
+      exact[static_cast<size_t>(tap)] = BicubicKernel((tap + first - center + 0.5) * inverse_filter_scale);
+      sum += exact[static_cast<size_t>(tap)];
+    }
+    int32_t* const weights = taps.weights.data() + i * taps.stride;
+    for (int tap = 0; tap < count; ++tap) {
+      const double weight = (sum != 0.0 ? exact[static_cast<size_t>(tap)] / sum : exact[static_cast<size_t>(tap)]) *
+                            (1 << kPrecisionBits);
+      weights[tap] = static_cast<int32_t>(weight < 0.0 ? weight - 0.5 : weight + 0.5);
+    }
+    taps.first[i] = first;
+    taps.count[i] = count;
+  }
+  return taps;
+}
+
+// The inner loops are written once and compiled twice: for the baseline, and for AVX2, which is chosen at run time.
+// Both are integer arithmetic and give the same bits.
+#define MP_INLINE inline __attribute__((always_inline))
+
+MP_INLINE uint8_t Clip(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255)); }
+
+// One row: source [input width, 3] to target [outputs, 3]. Four bytes are read for each pixel, so that a pixel is one
+// vector of four lanes: one byte after the row must be readable.
+MP_INLINE void HorizontalRow(const uint8_t* source, const Taps& taps, uint8_t* target) {
+  for (size_t x = 0; x < taps.first.size(); ++x, target += kChannels) {
+    const uint8_t* pixel = source + static_cast<size_t>(taps.first[x]) * kChannels;
+    const int32_t* weights = taps.WeightsOf(x);
+    int32_t sums[4] = {kHalf, kHalf, kHalf, kHalf};
+    for (int tap = 0; tap < taps.count[x]; ++tap, pixel += kChannels) {
+      for (int lane = 0; lane < 4; ++lane) sums[lane] += weights[tap] * pixel[lane];
+    }
+    for (int channel = 0; channel < kChannels; ++channel) target[channel] = Clip(sums[channel]);
+  }
+}
+
+// kLanes samples of one row of the result, from `count` rows that lie `stride` bytes apart.
+template <size_t kLanes>
+MP_INLINE void VerticalLanes(const uint8_t* source, size_t stride, const int32_t* weights, int count, uint8_t* target) {
+  int32_t sums[kLanes];
+  for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] = kHalf;
+  for (int tap = 0; tap < count; ++tap, source += stride) {
+    for (size_t lane = 0; lane < kLanes; ++lane) sums[lane] += weights[tap] * source[lane];
+  }
+  for (size_t lane = 0; lane < kLanes; ++lane) target[lane] = Clip(sums[lane]);
+}
+
+MP_INLINE void VerticalRow(const uint8_t* source, size_t stride, const int32_t* weights, int count, size_t samples,
+                           uint8_t* target) {
+  size_t i = 0;
+  for (; i + 32 <= samples; i += 32) VerticalLanes<32>(source + i, stride, weights, count, target + i);
+  for (; i < samples; ++i) VerticalLanes<1>(source + i, stride, weights, count, target + i);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) void HorizontalRowAvx2(const uint8_t* source, const Taps& taps, uint8_t* target) {
+  HorizontalRow(source, taps, target);
+}
+__attribute__((target("avx2"))) void VerticalRowAvx2(const uint8_t* source, size_t stride, const int32_t* weights,
+                                                     int count, size_t samples, uint8_t* target) {
+  VerticalRow(source, stride, weights, count, samples, target);
+}
+bool HasAvx2() { return __builtin_cpu_supports("avx2") != 0; }
+#else
+void HorizontalRowAvx2(const uint8_t* source, const Taps& taps, uint8_t* target) {
+  HorizontalRow(source, taps, target);
+}
+void VerticalRowAvx2(const uint8_t* source, size_t stride, const int32_t* weights, int count, size_t samples,
+                     uint8_t* target) {
+  VerticalRow(source, stride, weights, count, samples, target);
+}
+bool HasAvx2() { return false; }
+#endif
+#undef MP_INLINE
+
+// Rows of interleaved RGB within a larger buffer.
+struct Rows {
+  const uint8_t* data;
+  size_t stride;  // bytes
+  int width, height;
+};
+
+// `output_width` samples a row, of which begin … begin + width - 1 are computed.
+std::vector<uint8_t> ResampleHorizontally(const Rows& source, int64_t output_width, int64_t begin, int width) {
+  const Taps taps = ComputeTaps(source.width, output_width, begin, width);
+  const auto row = HasAvx2() ? HorizontalRowAvx2
+                             : [](const uint8_t* from, const Taps& by, uint8_t* to) { HorizontalRow(from, by, to); };
+  const size_t row_bytes = static_cast<size_t>(width) * kChannels;
+  std::vector<uint8_t> target(row_bytes * static_cast<size_t>(source.height));
+  for (int y = 0; y + 1 < source.height; ++y) {
+    row(source.data + source.stride * static_cast<size_t>(y), taps, target.data() + row_bytes * static_cast<size_t>(y));
+  }
+  // The last row goes through a copy that may be read one byte beyond its end.
+  const auto last = static_cast<size_t>(source.height - 1);
+  std::vector<uint8_t> padded(static_cast<size_t>(source.width) * kChannels + 1);
+  std::memcpy(padded.data(), source.data + source.stride * last, padded.size() - 1);
+  row(padded.data(), taps, target.data() + row_bytes * last);
+  return target;
+}
+
+// Resizes `source` to output_width x output_height, of which only `crop` (in the coordinates of the result) is
+// computed.
+RgbImage Resample(Rows source, int64_t output_width, int64_t output_height, int64_t crop_left, int64_t crop_top,
+                  int crop_width, int crop_height) {
+  RgbImage result{crop_width, crop_height, {}};
+  const size_t row_bytes = static_cast<size_t>(crop_width) * kChannels;
+  result.pixels.resize(row_bytes * static_cast<size_t>(crop_height));
+
+  const bool is_vertical = output_height != source.height;
+  const Taps taps = is_vertical ? ComputeTaps(source.height, output_height, crop_top, crop_height) : Taps{};
+  // Both ends of a tap's range grow with its output.
+  const int row_begin = is_vertical ? taps.first.front() : static_cast<int>(crop_top);
+  const int row_end = is_vertical ? taps.first.back() + taps.count.back() : row_begin + crop_height;
+  source.data += source.stride * static_cast<size_t>(row_begin);
+  source.height = row_end - row_begin;
+
+  std::vector<uint8_t> narrowed;
+  if (output_width != source.width) {
+    narrowed = ResampleHorizontally(source, output_width, crop_left, crop_width);
+    source.data = narrowed.data();
+    source.stride = row_bytes;
+  } else {
+    source.data += static_cast<size_t>(crop_left) * kChannels;
+  }
+
+  for (size_t y = 0; y < static_cast<size_t>(crop_height); ++y) {
+    uint8_t* const target = result.pixels.data() + row_bytes * y;
+    if (!is_vertical) {
+      std::memcpy(target, source.data + source.stride * y, row_bytes);
+      continue;
+    }
+    const uint8_t* const first = source.data + source.stride * static_cast<size_t>(taps.first[y] - row_begin);
+    if (HasAvx2()) {
+      VerticalRowAvx2(first, source.stride, taps.WeightsOf(y), taps.count[y], row_bytes, target);
+    } else {
+      VerticalRow(first, source.stride, taps.WeightsOf(y), taps.count[y], row_bytes, target);
+    }
+  }
+  return result;
+}
+
+Rows RowsOf(const RgbImage& image, const Box& box) {
+  const size_t stride = static_cast<size_t>(image.width) * kChannels;
+  return {image.pixels.data() + stride * static_cast<size_t>(box.top) + static_cast<size_t>(box.left) * kChannels,
+          stride, box.width, box.height};
+}
+
+// excess / 2, rounded half to even, as Python's round().
+int64_t HalfToEven(int64_t excess) {
+  const int64_t half = excess / 2;
+  return excess % 2 == 0 ? half : half + half % 2;
+}
+
+}  // namespace
+
+RgbImage ResizeBicubic(const RgbImage& image, int width, int height) {
+  return Resample(RowsOf(image, {0, 0, image.width, image.height}), width, height, 0, 0, width, height);
+}
+
+RgbImage ResizeShorterSideAndCrop(const RgbImage& image, int size) {
+  const bool is_tall = image.width <= image.height;
+  const int64_t shorter = is_tall ? image.width : image.height;
+  const int64_t longer = is_tall ? image.height : image.width;
+  const int64_t resized = size * longer / shorter;
+  const int64_t offset = HalfToEven(resized - size);
+  const Rows rows = RowsOf(image, {0, 0, image.width, image.height});
+  return is_tall ? Resample(rows, size, resized, 0, offset, size, size)
+                 : Resample(rows, resized, size, offset, 0, size, size);
+}
+
+RgbImage CropAndResize(const RgbImage& image, const Box& box, int size) {
+  return Resample(RowsOf(image, box), size, size, 0, 0, size, size);
+}
+
+}  // namespace modelpatch::data
