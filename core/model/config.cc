@@ -1,0 +1,110 @@
+#include "core/model/config.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace modelpatch::model {
+namespace {
+
+// Far above any published CLIP (ViT-bigG has a width of 1664, 48 layers and 2.5e9 parameters).
+constexpr int64_t kMaximumImageSize = 8192;
+constexpr int64_t kMaximumPatches = 1 << 16;
+constexpr int64_t kMaximumWidth = 1 << 14;
+constexpr int64_t kMaximumLayers = 512;
+constexpr int64_t kMaximumMlpWidth = 1 << 17;
+constexpr int64_t kMaximumVocabulary = 1 << 22;
+constexpr int64_t kMaximumContext = 1 << 16;
+constexpr int64_t kMinimumContext = 2;
+constexpr double kMaximumParameters = 2e10;
+constexpr double kMaximumEpsilon = 1.0;
+constexpr double kMaximumLogitScale = 20.0;
+
+absl::Status Invalid(std::string_view field, std::string_view message) {
+  return base::WithField(base::InvalidArgument("MODEL_CONFIG_INVALID", fmt::format("{} {}", field, message)), field);
+}
+
+absl::Status CheckRange(std::string_view field, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Invalid(field, fmt::format("is {}; it must be from {} to {}", value, low, high));
+}
+
+absl::Status CheckHeads(std::string_view field, int64_t heads, int64_t width) {
+  MP_RETURN_IF_ERROR(CheckRange(field, heads, 1, kMaximumWidth));
+  if (width % heads == 0) return absl::OkStatus();
+  return Invalid(field, fmt::format("is {}, which does not divide the width {}", heads, width));
+}
+
+absl::Status CheckEpsilon(std::string_view field, double value) {
+  if (value > 0 && value <= kMaximumEpsilon) return absl::OkStatus();  // false for NaN
+  return Invalid(field, fmt::format("is {}; it must be above 0 and at most {}", value, kMaximumEpsilon));
+}
+
+// Weights of the attention and the MLP: in a double, since only their order of magnitude matters.
+double BlockParameters(int64_t layers, int64_t width, int64_t mlp_width) {
+  const auto w = static_cast<double>(width);
+  return static_cast<double>(layers) * (4 * w * w + 2 * w * static_cast<double>(mlp_width));
+}
+
+absl::Status CheckVision(const VisionConfig& vision) {
+  MP_RETURN_IF_ERROR(CheckRange("vision.image_size", vision.image_size, 1, kMaximumImageSize));
+  MP_RETURN_IF_ERROR(CheckRange("vision.patch_size", vision.patch_size, 1, vision.image_size));
+  const int64_t side = vision.image_size / vision.patch_size;
+  if (side * side > kMaximumPatches) {
+    return Invalid("vision.patch_size", fmt::format("is {}, which makes {} patches of an image; at most {} are allowed",
+                                                    vision.patch_size, side * side, kMaximumPatches));
+  }
+  MP_RETURN_IF_ERROR(CheckRange("vision.width", vision.width, 1, kMaximumWidth));
+  MP_RETURN_IF_ERROR(CheckRange("vision.layers", vision.layers, 1, kMaximumLayers));
+  MP_RETURN_IF_ERROR(CheckHeads("vision.heads", vision.heads, vision.width));
+  MP_RETURN_IF_ERROR(CheckRange("vision.mlp_width", vision.mlp_width, 1, kMaximumMlpWidth));
+  return CheckEpsilon("vision.layer_norm_epsilon", vision.layer_norm_epsilon);
+}
+
+absl::Status CheckText(const TextConfig& text) {
+  MP_RETURN_IF_ERROR(CheckRange("text.vocabulary_size", text.vocabulary_size, 1, kMaximumVocabulary));
+  MP_RETURN_IF_ERROR(CheckRange("text.context_length", text.context_length, kMinimumContext, kMaximumContext));
+  MP_RETURN_IF_ERROR(CheckRange("text.width", text.width, 1, kMaximumWidth));
+  MP_RETURN_IF_ERROR(CheckRange("text.layers", text.layers, 1, kMaximumLayers));
+  MP_RETURN_IF_ERROR(CheckHeads("text.heads", text.heads, text.width));
+  MP_RETURN_IF_ERROR(CheckRange("text.mlp_width", text.mlp_width, 1, kMaximumMlpWidth));
+  MP_RETURN_IF_ERROR(CheckRange("text.end_of_text_id", text.end_of_text_id, 0, text.vocabulary_size - 1));
+  return CheckEpsilon("text.layer_norm_epsilon", text.layer_norm_epsilon);
+}
+
+}  // namespace
+
+std::string_view NameOf(Activation activation) {
+  switch (activation) {
+    case Activation::kQuickGelu:
+      return "quick_gelu";
+    case Activation::kGelu:
+      return "gelu";
+    case Activation::kGeluTanh:
+      return "gelu_pytorch_tanh";
+  }
+  return "";
+}
+
+absl::Status CheckModelConfig(const ModelConfig& config) {
+  MP_RETURN_IF_ERROR(CheckVision(config.vision));
+  MP_RETURN_IF_ERROR(CheckText(config.text));
+  MP_RETURN_IF_ERROR(CheckRange("embedding_width", config.embedding_width, 1, kMaximumWidth));
+  if (!(std::abs(config.initial_logit_scale) <= kMaximumLogitScale)) {
+    return Invalid("initial_logit_scale", fmt::format("is {}; it must be from -{} to {}", config.initial_logit_scale,
+                                                      kMaximumLogitScale, kMaximumLogitScale));
+  }
+  const double parameters = BlockParameters(config.vision.layers, config.vision.width, config.vision.mlp_width) +
+                            BlockParameters(config.text.layers, config.text.width, config.text.mlp_width) +
+                            static_cast<double>(config.text.vocabulary_size) * static_cast<double>(config.text.width) +
+                            3.0 * static_cast<double>(config.vision.patch_size * config.vision.patch_size) *
+                                static_cast<double>(config.vision.width);
+  if (parameters > kMaximumParameters) {
+    return base::InvalidArgument("MODEL_CONFIG_INVALID",
+                                 fmt::format("the model would have {:.3g} parameters; at most {:.3g} are allowed",
+                                             parameters, kMaximumParameters));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace modelpatch::model

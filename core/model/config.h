@@ -13,8 +13,8 @@ namespace modelpatch::model {
 // QuickGELU is x·sigmoid(1.702x); GELU is x·Φ(x); its tanh form is the approximation of Hendrycks and Gimpel.
 enum class Activation { kQuickGelu, kGelu, kGeluTanh };
 
-// Which token's output represents the text: the first one whose id is end_of_text_id, or the first one of the largest id
-// (the same thing where the end of text is the vocabulary's last id).
+// Which token's output represents the text: the first one whose id is end_of_text_id, or the first one of the largest
+// id (the same thing where the end of text is the vocabulary's last id).
 enum class TextPooling { kFirstEndOfText, kArgmax };
 
 // The name used in Hugging Face files: "quick_gelu", "gelu", "gelu_pytorch_tanh".
@@ -57,9 +57,9 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
-// INVALID_ARGUMENT (MODEL_CONFIG_INVALID, with the field's path, such as `vision.heads`) unless every size is positive and
-// within sane limits (far above any published model, so that an absurd file cannot make us allocate), the heads divide
-// the widths, a patch fits into the image, and the numbers are finite.
+// INVALID_ARGUMENT (MODEL_CONFIG_INVALID, with the field's path, such as `vision.heads`) unless every size is positive
+// and within sane limits (far above any published model, so that an absurd file cannot make us allocate), the heads
+// divide the widths, a patch fits into the image, and the numbers are finite.
 absl::Status CheckModelConfig(const ModelConfig& config);
 
 }  // namespace modelpatch::model

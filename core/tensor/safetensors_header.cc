@@ -1,17 +1,17 @@
 #include "core/tensor/safetensors_header.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
 
@@ -81,8 +81,9 @@ class HeaderReader {
   bool number_unsigned(number_unsigned_t value) {
     if (skipping_ == 0 && place_ == Place::kShape) {
       if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        return Fail(InvalidArgument("SAFETENSORS_BAD_SHAPE", fmt::format("tensor '{}' has the dimension {}, above 2^63 - 1",
-                                                                         Printable(tensors.back().name), value)));
+        return Fail(InvalidArgument(
+            "SAFETENSORS_BAD_SHAPE",
+            fmt::format("tensor '{}' has the dimension {}, above 2^63 - 1", Printable(tensors.back().name), value)));
       }
       tensors.back().shape.push_back(static_cast<int64_t>(value));
       return true;
@@ -110,10 +111,11 @@ class HeaderReader {
           return true;
         }
       }
-      return Fail(InvalidArgument("SAFETENSORS_UNKNOWN_DTYPE",
-                                  fmt::format("tensor '{}' has the dtype '{}'; F64, F32, F16, BF16, I64, I32, I16, I8, U8 "
-                                              "and BOOL are supported",
-                                              Printable(tensors.back().name), Printable(value))));
+      return Fail(
+          InvalidArgument("SAFETENSORS_UNKNOWN_DTYPE",
+                          fmt::format("tensor '{}' has the dtype '{}'; F64, F32, F16, BF16, I64, I32, I16, I8, U8 "
+                                      "and BOOL are supported",
+                                      Printable(tensors.back().name), Printable(value))));
     }
     return Ignored("a string");
   }
@@ -211,8 +213,8 @@ class HeaderReader {
   }
   bool Unexpected(std::string_view what) {
     if (!tensors.empty() && place_ != Place::kMetadata && place_ != Place::kMetadataValue) {
-      return Fail(BadHeader(fmt::format("has {} where it does not belong, at tensor '{}'", what,
-                                        Printable(tensors.back().name))));
+      return Fail(BadHeader(
+          fmt::format("has {} where it does not belong, at tensor '{}'", what, Printable(tensors.back().name))));
     }
     return Fail(BadHeader(fmt::format("has {} where it does not belong", what)));
   }
@@ -231,7 +233,8 @@ class HeaderReader {
     return true;
   }
   bool TensorKey(const std::string& name) {
-    bool* seen = name == "dtype" ? &has_dtype_ : (name == "shape" ? &has_shape_ : (name == "data_offsets" ? &has_offsets_ : nullptr));
+    bool* seen = name == "dtype" ? &has_dtype_
+                                 : (name == "shape" ? &has_shape_ : (name == "data_offsets" ? &has_offsets_ : nullptr));
     if (seen == nullptr) {
       place_ = Place::kUnknownValue;
       return true;
@@ -270,12 +273,13 @@ absl::Status CheckTensors(const std::vector<TensorInfo>& tensors, uint64_t data_
     const std::string name = Printable(tensor.name);
     const std::optional<uint64_t> size = ByteSize(tensor);
     if (!size.has_value()) {
-      return InvalidArgument("SAFETENSORS_BAD_SHAPE",
-                             fmt::format("the size of tensor '{}' overflows; the product of its shape is too large", name));
+      return InvalidArgument(
+          "SAFETENSORS_BAD_SHAPE",
+          fmt::format("the size of tensor '{}' overflows; the product of its shape is too large", name));
     }
     if (tensor.begin > tensor.end) {
-      return InvalidArgument("SAFETENSORS_BAD_OFFSETS",
-                             fmt::format("tensor '{}' ends at {}, before its begin {}", name, tensor.end, tensor.begin));
+      return InvalidArgument("SAFETENSORS_BAD_OFFSETS", fmt::format("tensor '{}' ends at {}, before its begin {}", name,
+                                                                    tensor.end, tensor.begin));
     }
     if (tensor.end - tensor.begin != *size) {
       return InvalidArgument("SAFETENSORS_BAD_OFFSETS",
@@ -283,20 +287,22 @@ absl::Status CheckTensors(const std::vector<TensorInfo>& tensors, uint64_t data_
                                          tensor.end - tensor.begin, *size));
     }
     if (tensor.begin != expected) {
-      return InvalidArgument("SAFETENSORS_BAD_OFFSETS",
-                             fmt::format("tensor '{}' begins at {}, but the tensor before it ends at {}; holes and overlaps are "
-                                         "not allowed",
-                                         name, tensor.begin, expected));
+      return InvalidArgument(
+          "SAFETENSORS_BAD_OFFSETS",
+          fmt::format("tensor '{}' begins at {}, but the tensor before it ends at {}; holes and overlaps are "
+                      "not allowed",
+                      name, tensor.begin, expected));
     }
     expected = tensor.end;
   }
   if (expected > data_size) {
-    return InvalidArgument("SAFETENSORS_TRUNCATED",
-                           fmt::format("the tensors need {} bytes of data, but the file has {}; it is cut short", expected, data_size));
+    return InvalidArgument(
+        "SAFETENSORS_TRUNCATED",
+        fmt::format("the tensors need {} bytes of data, but the file has {}; it is cut short", expected, data_size));
   }
   if (expected < data_size) {
-    return InvalidArgument("SAFETENSORS_BAD_OFFSETS",
-                           fmt::format("{} bytes follow the last tensor, which ends at {}", data_size - expected, expected));
+    return InvalidArgument("SAFETENSORS_BAD_OFFSETS", fmt::format("{} bytes follow the last tensor, which ends at {}",
+                                                                  data_size - expected, expected));
   }
   return absl::OkStatus();
 }
@@ -313,25 +319,29 @@ int64_t TensorInfo::numel() const {
 }
 
 const TensorInfo* SafetensorsHeader::Find(std::string_view name) const {
-  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& tensor) { return tensor.name == name; });
+  const auto found =
+      std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& tensor) { return tensor.name == name; });
   return found == tensors.end() ? nullptr : &*found;
 }
 
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_bytes) {
   if (file_bytes.size() < kLengthBytes) {
-    return InvalidArgument("SAFETENSORS_TRUNCATED", fmt::format("the file has {} bytes; a safetensors file has at least {}",
-                                                                file_bytes.size(), kLengthBytes));
+    return InvalidArgument(
+        "SAFETENSORS_TRUNCATED",
+        fmt::format("the file has {} bytes; a safetensors file has at least {}", file_bytes.size(), kLengthBytes));
   }
   uint64_t length = 0;
   for (int i = kLengthBytes - 1; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(file_bytes[i]);
   if (length > kMaximumHeaderBytes) {
-    return InvalidArgument("SAFETENSORS_HEADER_TOO_LARGE",
-                           fmt::format("the file claims a header of {} bytes; at most {} are allowed (is it a safetensors file?)",
-                                       length, kMaximumHeaderBytes));
+    return InvalidArgument(
+        "SAFETENSORS_HEADER_TOO_LARGE",
+        fmt::format("the file claims a header of {} bytes; at most {} are allowed (is it a safetensors file?)", length,
+                    kMaximumHeaderBytes));
   }
   if (length > file_bytes.size() - kLengthBytes) {
-    return InvalidArgument("SAFETENSORS_TRUNCATED", fmt::format("the file claims a header of {} bytes, but has {} after its length",
-                                                                length, file_bytes.size() - kLengthBytes));
+    return InvalidArgument("SAFETENSORS_TRUNCATED",
+                           fmt::format("the file claims a header of {} bytes, but has {} after its length", length,
+                                       file_bytes.size() - kLengthBytes));
   }
   const std::string_view text = file_bytes.substr(kLengthBytes, length);
   if (!text.starts_with('{')) return BadHeader("does not start with '{'");
@@ -371,7 +381,8 @@ std::string SerializeSafetensorsHeader(const std::vector<TensorInfo>& tensors,
 
   std::string result;
   result.reserve(kLengthBytes + text.size());
-  for (uint64_t i = 0; i < kLengthBytes; ++i) result += static_cast<char>(static_cast<uint64_t>(text.size()) >> (8 * i));
+  for (uint64_t i = 0; i < kLengthBytes; ++i)
+    result += static_cast<char>(static_cast<uint64_t>(text.size()) >> (8 * i));
   return result + text;
 }
 

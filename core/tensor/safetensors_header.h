@@ -1,8 +1,8 @@
 // The header of a safetensors file: names, dtypes, shapes and byte ranges, read strictly and written canonically.
 //
-// A file is: the length of the header (uint64, little-endian), the header (a JSON object, padded with spaces), the data.
-// Reading is as strict as the reference implementation: whatever passes here can be mapped and used without another
-// check. Thread safety: pure functions on values.
+// A file is: the length of the header (uint64, little-endian), the header (a JSON object, padded with spaces), the
+// data. Reading is as strict as the reference implementation: whatever passes here can be mapped and used without
+// another check. Thread safety: pure functions on values.
 #pragma once
 
 #include <cstdint>
@@ -43,10 +43,10 @@ struct SafetensorsHeader {
 };
 
 // Parses and checks the header of a whole file. The data itself is not looked at, except for its size.
-// INVALID_ARGUMENT: SAFETENSORS_TRUNCATED (the file ends before the header or the data do), SAFETENSORS_HEADER_TOO_LARGE
-// (more than 100 MB), SAFETENSORS_BAD_HEADER (not UTF-8, not the JSON the format asks for, duplicate keys),
-// SAFETENSORS_UNKNOWN_DTYPE, SAFETENSORS_BAD_SHAPE (negative or overflowing), SAFETENSORS_BAD_OFFSETS (out of range, of
-// another size than shape and dtype say, holes, overlaps, or bytes behind the last tensor).
+// INVALID_ARGUMENT: SAFETENSORS_TRUNCATED (the file ends before the header or the data do),
+// SAFETENSORS_HEADER_TOO_LARGE (more than 100 MB), SAFETENSORS_BAD_HEADER (not UTF-8, not the JSON the format asks for,
+// duplicate keys), SAFETENSORS_UNKNOWN_DTYPE, SAFETENSORS_BAD_SHAPE (negative or overflowing), SAFETENSORS_BAD_OFFSETS
+// (out of range, of another size than shape and dtype say, holes, overlaps, or bytes behind the last tensor).
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_bytes);
 
 // The length and the header of a file that holds `tensors` at their begin and end, padded with spaces to a multiple of

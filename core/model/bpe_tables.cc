@@ -1,0 +1,177 @@
+#include "core/model/bpe_tables.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "core/base/text.h"
+#include "core/model/byte_symbols.h"
+
+namespace modelpatch::model {
+namespace {
+
+using base::InvalidArgument;
+using base::Printable;
+using TokenIds = absl::flat_hash_map<std::string, int32_t>;
+
+// Reads one flat object of token to id as it streams by, so that duplicates are seen and nothing else can be built.
+class VocabularyReader {
+ public:
+  using number_integer_t = nlohmann::json::number_integer_t;
+  using number_unsigned_t = nlohmann::json::number_unsigned_t;
+  using number_float_t = nlohmann::json::number_float_t;
+  using string_t = nlohmann::json::string_t;
+  using binary_t = nlohmann::json::binary_t;
+
+  TokenIds ids;
+  absl::Status status;
+
+  bool null() { return Unexpected(); }
+  bool boolean(bool) { return Unexpected(); }
+  bool number_integer(number_integer_t value) { return BadId(fmt::format("{}", value)); }
+  bool number_float(number_float_t, const string_t& text) { return BadId(text); }
+  bool string(string_t&) { return Unexpected(); }
+  bool binary(binary_t&) { return Unexpected(); }
+  bool start_array(std::size_t) { return Unexpected(); }
+  bool end_array() { return Unexpected(); }
+  bool start_object(std::size_t) { return !std::exchange(in_object_, true) || Unexpected(); }
+  bool end_object() { return true; }
+  bool key(string_t& name) {
+    if (name.empty()) return Fail(InvalidArgument("VOCABULARY_EMPTY_TOKEN", "the vocabulary has an empty token"));
+    token_ = std::move(name);
+    return true;
+  }
+  bool number_unsigned(number_unsigned_t value) {
+    if (!in_object_) return Unexpected();
+    if (value > static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) return BadId(fmt::format("{}", value));
+    if (!ids.try_emplace(token_, static_cast<int32_t>(value)).second) {
+      return Fail(InvalidArgument("VOCABULARY_DUPLICATE",
+                                  fmt::format("the vocabulary has the token '{}' twice", Printable(token_))));
+    }
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) {
+    return Fail(InvalidArgument("VOCABULARY_NOT_JSON",
+                                fmt::format("the vocabulary is not valid JSON in UTF-8, near its byte {}", position)));
+  }
+
+ private:
+  bool Fail(absl::Status error) {
+    status = std::move(error);
+    return false;
+  }
+  bool Unexpected() {
+    return Fail(InvalidArgument(
+        "VOCABULARY_NOT_JSON",
+        fmt::format("the vocabulary must be one JSON object of token to id; something else follows '{}'",
+                    Printable(token_))));
+  }
+  bool BadId(const std::string& id) {
+    if (!in_object_) return Unexpected();
+    return Fail(InvalidArgument("VOCABULARY_BAD_ID", fmt::format("the id of the token '{}' is {}; ids are 0 to n-1",
+                                                                 Printable(token_), Printable(id))));
+  }
+
+  bool in_object_ = false;
+  std::string token_;
+};
+
+absl::StatusOr<std::vector<std::string>> TokensById(const TokenIds& ids) {
+  std::vector<std::string> tokens(ids.size());
+  for (const auto& [token, id] : ids) {
+    if (static_cast<size_t>(id) >= ids.size()) {
+      return InvalidArgument("VOCABULARY_BAD_ID",
+                             fmt::format("the id of the token '{}' is {}, but the vocabulary has {} tokens; "
+                                         "ids are 0 to n-1 without gaps",
+                                         Printable(token), id, ids.size()));
+    }
+    if (!tokens[id].empty()) {
+      return InvalidArgument("VOCABULARY_DUPLICATE", fmt::format("the tokens '{}' and '{}' have the same id {}",
+                                                                 Printable(token), Printable(tokens[id]), id));
+    }
+    tokens[id] = token;
+  }
+  return tokens;
+}
+
+absl::StatusOr<int32_t> RequiredToken(const TokenIds& ids, const std::string& token, std::string_view what) {
+  const auto found = ids.find(token);
+  if (found != ids.end()) return found->second;
+  return InvalidArgument("VOCABULARY_MISSING_TOKEN",
+                         fmt::format("the vocabulary has no '{}' ({}); it is not a byte-level vocabulary of CLIP",
+                                     Printable(token), what));
+}
+
+std::optional<int32_t> Find(const TokenIds& ids, const std::string& token) {
+  const auto found = ids.find(token);
+  return found == ids.end() ? std::nullopt : std::optional<int32_t>(found->second);
+}
+
+absl::Status AddMerge(std::string_view line, int64_t line_number, const TokenIds& ids, BpeTables& tables) {
+  const size_t space = line.find(' ');
+  if (space == std::string_view::npos || space == 0 || space + 1 == line.size() ||
+      line.find(' ', space + 1) != std::string_view::npos) {
+    return InvalidArgument("MERGES_BAD_LINE",
+                           fmt::format("line {} of the merges is '{}'; it must be two tokens with one space between",
+                                       line_number, Printable(line)));
+  }
+  const std::string first(line.substr(0, space));
+  const std::string second(line.substr(space + 1));
+  const std::optional<int32_t> first_id = Find(ids, first);
+  const std::optional<int32_t> second_id = Find(ids, second);
+  const std::optional<int32_t> merged_id = Find(ids, first + second);
+  if (!first_id || !second_id || !merged_id) {
+    const std::string& unknown = !first_id ? first : (!second_id ? second : first + second);
+    return InvalidArgument(
+        "MERGES_UNKNOWN_TOKEN",
+        fmt::format("line {} of the merges is '{}', but the vocabulary has no '{}'; do vocabulary and merges belong "
+                    "together?",
+                    line_number, Printable(line), Printable(unknown)));
+  }
+  const auto rank = static_cast<int32_t>(tables.merges.size());
+  if (!tables.merges.try_emplace(BpeTables::PairKey(*first_id, *second_id), BpeMerge{rank, *merged_id}).second) {
+    return InvalidArgument("MERGES_DUPLICATE",
+                           fmt::format("line {} of the merges, '{}', is there before", line_number, Printable(line)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ParseMerges(std::string_view text, const TokenIds& ids, BpeTables& tables) {
+  if (!base::IsValidUtf8(text)) return InvalidArgument("MERGES_NOT_UTF8", "the merges are not valid UTF-8");
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+  for (int64_t line_number = 1; !text.empty(); ++line_number) {
+    const size_t newline = text.find('\n');
+    std::string_view line = text.substr(0, newline);
+    text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line_number == 1 && line.starts_with("#version")) continue;
+    MP_RETURN_IF_ERROR(AddMerge(line, line_number, ids, tables));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::string_view merges_txt) {
+  VocabularyReader reader;
+  if (!nlohmann::json::sax_parse(vocab_json.begin(), vocab_json.end(), &reader)) return reader.status;
+  BpeTables tables;
+  MP_ASSIGN_OR_RETURN(tables.tokens, TokensById(reader.ids));
+  MP_ASSIGN_OR_RETURN(tables.start_of_text_id, RequiredToken(reader.ids, std::string(kStartOfText), "start of text"));
+  MP_ASSIGN_OR_RETURN(tables.end_of_text_id, RequiredToken(reader.ids, std::string(kEndOfText), "end of text"));
+  const ByteSymbols symbols;
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string symbol = symbols.SymbolOf(static_cast<uint8_t>(byte));
+    MP_ASSIGN_OR_RETURN(tables.byte_ids[byte],
+                        RequiredToken(reader.ids, symbol, fmt::format("the symbol of byte {}", byte)));
+    MP_ASSIGN_OR_RETURN(tables.last_byte_ids[byte], RequiredToken(reader.ids, symbol + std::string(kEndOfWord),
+                                                                  fmt::format("byte {} at the end of a word", byte)));
+  }
+  MP_RETURN_IF_ERROR(ParseMerges(merges_txt, reader.ids, tables));
+  return tables;
+}
+
+}  // namespace modelpatch::model
