@@ -1,0 +1,88 @@
+// MetadataStore: which models, tasks, checkpoints and jobs there are.
+//
+// Narrow enough to be implemented on another database: every method is one transaction, lists are paged by key, and
+// nothing of the database shows. Writes are durable when a method returns. Checkpoint weights, model files and step
+// directories lie elsewhere; only their digests and ids are here. Thread safety: implementations are thread-safe.
+// Methods may block on the disk. Errors of every method: DATA_LOSS (METADATA_CORRUPT), RESOURCE_EXHAUSTED (DISK_FULL),
+// UNAVAILABLE (METADATA_UNAVAILABLE). An unknown id is NOT_FOUND (MODEL_NOT_FOUND, TASK_NOT_FOUND,
+// CHECKPOINT_NOT_FOUND, PATCH_JOB_NOT_FOUND); inserting an id that exists is ALREADY_EXISTS (MODEL_ALREADY_EXISTS, …);
+// an id that is no resource id is INVALID_ARGUMENT (BAD_RESOURCE_ID).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/store/records.h"
+
+namespace modelpatch::store {
+
+struct PageRequest {
+  int page_size = 0;       // 0: 50; more than 1000 counts as 1000
+  std::string page_token;  // from the page before; empty: the first page
+};
+
+// Records in the order of (create_time, id). An empty token: this was the last page.
+template <typename Record>
+struct Page {
+  std::vector<Record> records;
+  std::string next_page_token;
+};
+
+struct CreatedJob {
+  JobRecord job;
+  bool created = true;  // false: `job` is an earlier one of the same request_id
+};
+
+class MetadataStore {
+ public:
+  virtual ~MetadataStore() = default;
+
+  virtual absl::Status InsertModel(const ModelRecord& model) = 0;
+  virtual absl::StatusOr<ModelRecord> GetModel(const std::string& id) = 0;
+  // All lists: INVALID_ARGUMENT (BAD_PAGE_SIZE, BAD_PAGE_TOKEN), with the field.
+  virtual absl::StatusOr<Page<ModelRecord>> ListModels(const PageRequest& request) = 0;
+  // FAILED_PRECONDITION (RESOURCE_IN_USE) while it has checkpoints or an unfinished job uses it.
+  virtual absl::Status DeleteModel(const std::string& id) = 0;
+
+  virtual absl::Status InsertTask(const TaskRecord& task) = 0;
+  virtual absl::StatusOr<TaskRecord> GetTask(const std::string& id) = 0;
+  virtual absl::StatusOr<Page<TaskRecord>> ListTasks(const PageRequest& request) = 0;
+  // FAILED_PRECONDITION (RESOURCE_IN_USE) while an unfinished job uses it.
+  virtual absl::Status DeleteTask(const std::string& id) = 0;
+
+  // NOT_FOUND (MODEL_NOT_FOUND) if its model is not there.
+  virtual absl::Status InsertCheckpoint(const CheckpointRecord& checkpoint) = 0;
+  virtual absl::StatusOr<CheckpointRecord> GetCheckpoint(const std::string& id) = 0;
+  // Those of one model, or all if `model_id` is empty.
+  virtual absl::StatusOr<Page<CheckpointRecord>> ListCheckpoints(const PageRequest& request,
+                                                                 const std::string& model_id) = 0;
+  // FAILED_PRECONDITION (RESOURCE_IN_USE) while an unfinished job uses it.
+  virtual absl::Status DeleteCheckpoint(const std::string& id) = 0;
+  // The blobs of all checkpoints, each once, ascending: garbage collection spares them.
+  virtual absl::StatusOr<std::vector<std::string>> ListBlobDigests() = 0;
+
+  // Stores a job and its steps. The job must be QUEUED, and steps be QUEUED (no dependencies) or WAITING, in the order
+  // of their indices: INVALID_ARGUMENT (BAD_JOB) otherwise. NOT_FOUND if a resource of `job.uses` is not there. A
+  // request_id that was used before gives the earlier job if the digests agree, and ALREADY_EXISTS (REQUEST_ID_REUSED)
+  // if they do not.
+  virtual absl::StatusOr<CreatedJob> CreateJob(const JobRecord& job, const std::vector<StepRecord>& steps) = 0;
+  virtual absl::StatusOr<JobRecord> GetJob(const std::string& id) = 0;
+  virtual absl::StatusOr<Page<JobRecord>> ListJobs(const PageRequest& request) = 0;
+  // In the order of (create_time, id).
+  virtual absl::StatusOr<std::vector<JobRecord>> ListUnfinishedJobs() = 0;
+  // In the order of their indices.
+  virtual absl::StatusOr<std::vector<StepRecord>> ListSteps(const std::string& job_id) = 0;
+  // With its steps; its checkpoints stay. FAILED_PRECONDITION (JOB_NOT_FINISHED).
+  virtual absl::Status DeleteJob(const std::string& id) = 0;
+
+  // Writes a job, some of its steps and new checkpoints, all or nothing; returns the job's new revision.
+  // `job.revision` must be the stored one, else ABORTED (STALE_REVISION): read the job again. Immutable fields (spec,
+  // uses, create_time, …) are not written. FAILED_PRECONDITION (ILLEGAL_TRANSITION) as job_state.h says; NOT_FOUND
+  // (STEP_NOT_FOUND); errors of InsertCheckpoint.
+  virtual absl::StatusOr<int64_t> CommitTransition(const JobRecord& job, const std::vector<StepRecord>& steps,
+                                                   const std::vector<CheckpointRecord>& new_checkpoints) = 0;
+};
+
+}  // namespace modelpatch::store
