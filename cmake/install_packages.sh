@@ -21,7 +21,7 @@ for section in "$@"; do
   while read -r entry; do
     found=
     for name in ${entry//|/ }; do [[ -z ${installed[$name]-} ]] || found=1; done
-    [[ -n $found ]] || missing+=("$entry")
+    [[ -n $found || " ${missing[*]-} " == *" $entry "* ]] || missing+=("$entry")
   done < <(sed -n "/^\[$section\]/,/^\[/{/^[a-z]/p}" debian-packages.txt)
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
@@ -43,7 +43,7 @@ chosen=()
 for entry in "${missing[@]}"; do
   found=
   for name in ${entry//|/ }; do
-    if [[ -z $found ]] && LC_ALL=C apt-cache policy "$name" | grep -q 'Candidate: [^(]'; then found=$name; fi
+    [[ -n $found || $(LC_ALL=C apt-cache policy "$name") != *"Candidate: "[!\(]* ]] || found=$name
   done
   if [[ -z $found ]]; then
     echo "this system's package sources have no $entry; those of Debian 12 and 13 do" >&2
