@@ -3,14 +3,18 @@
 // libjpeg reports errors by longjmp. The functions that call setjmp hold no object with a destructor and no local that
 // changes after it: all state lies in a JpegReader that their caller owns.
 #include <fmt/format.h>
-#include <jerror.h>
-#include <jpeglib.h>
 
 #include <csetjmp>
 #include <cstddef>
-#include <cstdio>  // jpeglib.h needs it
 #include <string_view>
 #include <vector>
+
+// jpeglib.h does not include what it uses, and jerror.h needs jpeglib.h.
+// clang-format off
+#include <cstdio>
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
 
 #include "core/data/image_decoders.h"
 
