@@ -1,0 +1,130 @@
+#include "core/data/task.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "core/base/digest.h"
+#include "core/base/text.h"
+#include "core/data/cifar_dataset.h"
+#include "core/data/generated_dataset.h"
+#include "core/data/idx_dataset.h"
+#include "core/data/image_folder_dataset.h"
+#include "core/data/prompt_templates.h"
+#include "core/data/split.h"
+
+namespace modelpatch::data {
+namespace {
+
+constexpr Split kSplits[] = {Split::kTrain, Split::kValidation, Split::kTest};
+
+const std::string& PathOf(const TaskSource& source, Split split) {
+  return split == Split::kTrain ? source.train : split == Split::kValidation ? source.validation : source.test;
+}
+
+int64_t GeneratedCount(const TaskSource& source, Split split) {
+  return split == Split::kTrain        ? source.generated_train
+         : split == Split::kValidation ? source.generated_validation
+                                       : source.generated_test;
+}
+
+// Nothing if the source has no such split.
+absl::StatusOr<std::optional<OpenedDataset>> OpenSplit(const TaskSource& source, Split split, int64_t class_count,
+                                                       const DecodeLimits& limits) {
+  absl::StatusOr<OpenedDataset> opened = OpenedDataset();
+  std::string_view field = SplitName(split);
+  if (source.format == "generator") {
+    const int64_t count = GeneratedCount(source, split);
+    if (count == 0) return std::optional<OpenedDataset>();
+    MP_ASSIGN_OR_RETURN(std::shared_ptr<const Generator> generator, FindGenerator(source.generator));
+    opened = MakeGeneratedDataset(std::move(generator), source.generator_seed, split, count);
+  } else {
+    const std::string& path = PathOf(source, split);
+    if (path.empty()) return std::optional<OpenedDataset>();
+    if (source.format == "idx") opened = OpenIdxDataset(path, split, class_count);
+    if (source.format == "cifar") opened = OpenCifarDataset(path, split, class_count);
+    if (source.format == "image-folder") opened = OpenImageFolderDataset(path, limits);
+  }
+  if (!opened.ok()) return base::WithField(opened.status(), field);
+  return std::optional<OpenedDataset>(*std::move(opened));
+}
+
+// All splits of a format that has names of its own have the same ones.
+absl::Status CheckSameNames(const std::vector<std::string>& expected, const std::vector<std::string>& found,
+                            Split split) {
+  if (expected == found) return absl::OkStatus();
+  size_t i = 0;
+  while (i < expected.size() && i < found.size() && expected[i] == found[i]) ++i;
+  return base::WithField(
+      base::InvalidArgument(
+          "DATASET_CLASS_MISMATCH",
+          fmt::format("the {} split has {} class folders and another split {}; in sorted order folder {} is "
+                      "'{}' here and '{}' there; every split needs the same folders",
+                      SplitName(split), found.size(), expected.size(), i,
+                      i < found.size() ? base::Printable(found[i]) : "missing",
+                      i < expected.size() ? base::Printable(expected[i]) : "missing")),
+      SplitName(split));
+}
+
+void UpdateList(base::Sha256& digest, const std::vector<std::string>& list) {
+  digest.UpdateInteger(list.size());
+  for (const std::string& entry : list) {
+    digest.UpdateInteger(entry.size());
+    digest.Update(entry);
+  }
+}
+
+}  // namespace
+
+const char* SplitName(Split split) {
+  return split == Split::kTrain ? "train" : split == Split::kValidation ? "validation" : "test";
+}
+
+absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const DecodeLimits& limits) {
+  MP_RETURN_IF_ERROR(CheckTaskSource(source));
+  Task task;
+  task.name = std::move(name);
+  MP_ASSIGN_OR_RETURN(task.class_names, ExpandClassNames(source.class_names));
+  MP_ASSIGN_OR_RETURN(task.templates, ExpandTemplates(source.templates));
+
+  std::vector<std::string> own_names;
+  std::vector<std::string> contents = {"task 1", source.format};  // what the digest is over, the version first
+  for (const Split split : kSplits) {
+    MP_ASSIGN_OR_RETURN(std::optional<OpenedDataset> opened,
+                        OpenSplit(source, split, static_cast<int64_t>(task.class_names.size()), limits));
+    contents.push_back(opened.has_value() ? opened->digest : "");
+    if (!opened.has_value()) continue;
+    if (own_names.empty()) own_names = opened->class_names;
+    MP_RETURN_IF_ERROR(CheckSameNames(own_names, opened->class_names, split));
+    (split == Split::kTrain ? task.train : split == Split::kValidation ? task.validation : task.test) = opened->dataset;
+  }
+  if (task.class_names.empty()) {
+    MP_ASSIGN_OR_RETURN(task.class_names, ExpandClassNames(own_names));
+  } else if (!own_names.empty() && own_names.size() != task.class_names.size()) {
+    return base::WithField(
+        base::InvalidArgument("CLASS_COUNT_MISMATCH", fmt::format("there are {} class names, but {} class folders",
+                                                                  task.class_names.size(), own_names.size())),
+        "class_names");
+  }
+
+  base::Sha256 digest;
+  UpdateList(digest, contents);
+  UpdateList(digest, task.class_names);
+  UpdateList(digest, task.templates);
+  if (task.train != nullptr && task.validation == nullptr) {
+    auto split = StratifiedSplit(LabelsOf(*task.train), source.validation_fraction, source.split_seed);
+    if (!split.ok()) return base::WithField(split.status(), "validation");
+    task.validation = std::make_shared<const SubsetDataset>(task.train, std::move(split->validation));
+    task.train = std::make_shared<const SubsetDataset>(task.train, std::move(split->train));
+    digest.UpdateInteger(std::bit_cast<uint64_t>(source.validation_fraction));
+    digest.UpdateInteger(source.split_seed);
+  }
+  task.digest = digest.Finish();
+  return task;
+}
+
+}  // namespace modelpatch::data

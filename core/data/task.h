@@ -1,0 +1,42 @@
+// Task: a dataset with its splits, class names and prompt templates, opened and checked.
+//
+// A plain value; the datasets are immutable, shared and thread-safe, so a Task may be copied and read from any thread.
+// Invariants: every label is below class_names.size(); at least one of `train` and `test` is there; class names are not
+// empty and templates contain `{c}`.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/data/dataset.h"
+#include "core/data/image_codec.h"
+#include "core/data/task_source.h"
+
+namespace modelpatch::data {
+
+struct Task {
+  std::string name;
+  std::vector<std::string> class_names;  // built-in lists expanded
+  std::vector<std::string> templates;    // at least one
+  // Null where the source has no such split. Test examples are never taken for another split.
+  std::shared_ptr<const Dataset> train, validation, test;
+  // SHA-256 over format, contents, class names, templates and how the splits came about: equal digests, equal tasks.
+  std::string digest;
+
+  const std::shared_ptr<const Dataset>& split(Split which) const {
+    return which == Split::kTrain ? train : which == Split::kValidation ? validation : test;
+  }
+};
+
+// "train", "validation" or "test".
+const char* SplitName(Split split);
+
+// Opens what `source` says. Reads every file. A missing validation split is carved out of the training one, stratified
+// and seeded (split.h). Errors: those of CheckTaskSource, of the format's opening function and of StratifiedSplit, with
+// the field's path ("train", "class_names", …); CLASS_COUNT_MISMATCH if an image folder has not as many folders as
+// there are class names, DATASET_CLASS_MISMATCH if the folders of two splits have different names.
+absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const DecodeLimits& limits = {});
+
+}  // namespace modelpatch::data
