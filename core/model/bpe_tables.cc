@@ -156,6 +156,10 @@ absl::Status ParseMerges(std::string_view text, const TokenIds& ids, BpeTables& 
 }  // namespace
 
 absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::string_view merges_txt) {
+  // The JSON parser takes a NUL for the end of the text; whatever follows would go unseen.
+  if (vocab_json.find('\0') != std::string_view::npos) {
+    return InvalidArgument("VOCABULARY_NOT_JSON", "the vocabulary has a NUL character; it must be JSON");
+  }
   VocabularyReader reader;
   if (!nlohmann::json::sax_parse(vocab_json.begin(), vocab_json.end(), &reader)) return reader.status;
   BpeTables tables;

@@ -157,7 +157,10 @@ absl::StatusOr<ModelConfig> ParseHuggingFaceConfig(std::string_view config_json)
                                                                 config_json.size(), kMaximumBytes));
   }
   const json root = json::parse(config_json.begin(), config_json.end(), nullptr, false);
-  if (!root.is_object()) return InvalidArgument("MODEL_CONFIG_NOT_JSON", "config.json is not a JSON object");
+  // The JSON parser takes a NUL for the end of the text; whatever follows would go unseen.
+  if (!root.is_object() || config_json.find('\0') != std::string_view::npos) {
+    return InvalidArgument("MODEL_CONFIG_NOT_JSON", "config.json is not a JSON object");
+  }
   MP_RETURN_IF_ERROR(CheckModelType(root));
   ModelConfig config;
   MP_ASSIGN_OR_RETURN(config.text, ReadText(root));

@@ -345,7 +345,8 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_b
   }
   const std::string_view text = file_bytes.substr(kLengthBytes, length);
   if (!text.starts_with('{')) return BadHeader("does not start with '{'");
-  if (!base::IsValidUtf8(text)) return BadHeader("is not UTF-8");
+  // The JSON parser takes a NUL for the end of the text; whatever follows would go unseen.
+  if (!base::IsValidUtf8(text) || text.find('\0') != std::string_view::npos) return BadHeader("is not UTF-8 text");
 
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &reader)) {

@@ -1,0 +1,76 @@
+// The tokenizer against OpenAI's: ids of graded strings under the full and a reduced vocabulary, and decoded texts.
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/base/file.h"
+#include "core/model/bpe_tokenizer.h"
+#include "core/model/text_normalizer.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_data.h"
+
+namespace modelpatch::model {
+namespace {
+
+using nlohmann::json;
+
+constexpr uint64_t kMaximumFile = 64 << 20;
+constexpr int64_t kContextLength = 77;
+
+class GoldenTokenizerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    MODELPATCH_TEST_DATA_OR_SKIP(directory, "golden/tokenizer");
+    directory_ = directory;
+  }
+
+  std::string Read(const std::string& name) const {
+    return base::ReadFile(directory_ + "/" + name, kMaximumFile).value();
+  }
+  json ReadJson(const std::string& name) const { return json::parse(Read(name)); }
+  std::unique_ptr<Tokenizer> Load(const std::string& folder) const {
+    return MakeBpeTokenizer(Read(folder + "vocab.json"), Read(folder + "merges.txt"), kContextLength).value();
+  }
+
+ private:
+  std::string directory_;
+};
+
+TEST_F(GoldenTokenizerTest, IdsOfEveryRequiredString) {
+  const auto full = Load("");
+  const auto small = Load("small_1000/");
+  EXPECT_EQ(full->vocabulary_size(), 49408);
+  EXPECT_EQ(full->start_of_text_id(), 49406);
+  EXPECT_EQ(full->end_of_text_id(), 49407);
+  EXPECT_EQ(small->vocabulary_size(), 1514);
+  const std::set<std::string> required = {"plain", "html", "html+nfc"};
+  int compared = 0;
+  const json golden = ReadJson("tokenizer_golden.json");
+  for (const json& entry : golden["entries"]) {
+    if (!required.contains(entry["needs"].get<std::string>())) continue;
+    ++compared;
+    const std::string text = entry["text"];
+    SCOPED_TRACE(entry["needs"].get<std::string>() + ": " + text.substr(0, 200));
+    EXPECT_EQ(NormalizeText(text).value(), entry["cleaned"].get<std::string>());
+    ASSERT_OK_AND_ASSIGN(const TokenizedText tokenized, full->Tokenize(text));
+    EXPECT_EQ(tokenized.ids, entry["ids"].get<std::vector<int32_t>>());
+    EXPECT_EQ(tokenized.untruncated_length, entry["n_untruncated"].get<int32_t>());
+    EXPECT_EQ(tokenized.truncated, entry["n_untruncated"].get<int64_t>() > kContextLength);
+    ASSERT_OK_AND_ASSIGN(const TokenizedText reduced, small->Tokenize(text));
+    EXPECT_EQ(reduced.ids, entry["ids_vocab1514"].get<std::vector<int32_t>>());
+  }
+  EXPECT_GE(compared, 200) << "the file should grade most strings as required";
+}
+
+TEST_F(GoldenTokenizerTest, DecodedTexts) {
+  const auto full = Load("");
+  const json golden = ReadJson("decode_golden.json");
+  ASSERT_GE(golden.size(), 100u);
+  for (const json& entry : golden) {
+    EXPECT_EQ(full->Decode(entry["ids"].get<std::vector<int32_t>>()), entry["text"].get<std::string>());
+  }
+}
+
+}  // namespace
+}  // namespace modelpatch::model
