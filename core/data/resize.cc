@@ -1,5 +1,9 @@
 #include "core/data/resize.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -66,23 +70,29 @@ Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int size) {
   return taps;
 }
 
-// The inner loops are written once and compiled twice: for the baseline, and for AVX2, which is chosen at run time.
-// Both are integer arithmetic and give the same bits.
+// The inner loops exist twice: for the baseline, and for AVX2, which is chosen at run time. All are integer arithmetic
+// and give the same bits.
 #define MP_INLINE inline __attribute__((always_inline))
 
 MP_INLINE uint8_t Clip(int32_t sum) { return static_cast<uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255)); }
 
-// One row: source [input width, 3] to target [outputs, 3]. Four bytes are read for each pixel, so that a pixel is one
-// vector of four lanes: one byte after the row must be readable.
-MP_INLINE void HorizontalRow(const uint8_t* source, const Taps& taps, uint8_t* target) {
-  for (size_t x = 0; x < taps.first.size(); ++x, target += kChannels) {
-    const uint8_t* pixel = source + static_cast<size_t>(taps.first[x]) * kChannels;
-    const int32_t* weights = taps.WeightsOf(x);
-    int32_t sums[4] = {kHalf, kHalf, kHalf, kHalf};
-    for (int tap = 0; tap < taps.count[x]; ++tap, pixel += kChannels) {
-      for (int lane = 0; lane < 4; ++lane) sums[lane] += weights[tap] * pixel[lane];
+// kRows rows, `stride` bytes apart: source [kRows, input width, 3] to target [kRows, outputs, 3].
+template <int kRows>
+void HorizontalRows(const uint8_t* source, size_t stride, const Taps& taps, uint8_t* target, size_t target_stride) {
+  for (int row = 0; row < kRows; ++row, source += stride, target += target_stride) {
+    for (size_t x = 0; x < taps.first.size(); ++x) {
+      const uint8_t* pixel = source + static_cast<size_t>(taps.first[x]) * kChannels;
+      const int32_t* const weights = taps.WeightsOf(x);
+      int32_t red = kHalf, green = kHalf, blue = kHalf;
+      for (int tap = 0; tap < taps.count[x]; ++tap, pixel += kChannels) {
+        red += weights[tap] * pixel[0];
+        green += weights[tap] * pixel[1];
+        blue += weights[tap] * pixel[2];
+      }
+      target[x * kChannels] = Clip(red);
+      target[x * kChannels + 1] = Clip(green);
+      target[x * kChannels + 2] = Clip(blue);
     }
-    for (int channel = 0; channel < kChannels; ++channel) target[channel] = Clip(sums[channel]);
   }
 }
 
@@ -97,32 +107,68 @@ MP_INLINE void VerticalLanes(const uint8_t* source, size_t stride, const int32_t
   for (size_t lane = 0; lane < kLanes; ++lane) target[lane] = Clip(sums[lane]);
 }
 
-MP_INLINE void VerticalRow(const uint8_t* source, size_t stride, const int32_t* weights, int count, size_t samples,
-                           uint8_t* target) {
+MP_INLINE void VerticalLoop(const uint8_t* source, size_t stride, const int32_t* weights, int count, size_t samples,
+                            uint8_t* target) {
   size_t i = 0;
   for (; i + 32 <= samples; i += 32) VerticalLanes<32>(source + i, stride, weights, count, target + i);
   for (; i < samples; ++i) VerticalLanes<1>(source + i, stride, weights, count, target + i);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) void HorizontalRowAvx2(const uint8_t* source, const Taps& taps, uint8_t* target) {
-  HorizontalRow(source, taps, target);
+// A pixel is one vector of four lanes, so one byte after the last row is read too. Several rows at once share the
+// weights and the loop over the taps, which is short.
+template <int kRows>
+__attribute__((target("avx2"))) void HorizontalRowsAvx2(const uint8_t* source, size_t stride, const Taps& taps,
+                                                        uint8_t* target, size_t target_stride) {
+  const size_t outputs = taps.first.size();
+  for (size_t x = 0; x < outputs; ++x, target += kChannels) {
+    const uint8_t* pixel = source + static_cast<size_t>(taps.first[x]) * kChannels;
+    const int32_t* const weights = taps.WeightsOf(x);
+    const int count = taps.count[x];
+    __m128i sums[kRows];
+    for (int row = 0; row < kRows; ++row) sums[row] = _mm_set1_epi32(kHalf);
+    for (int tap = 0; tap < count; ++tap, pixel += kChannels) {
+      const __m128i weight = _mm_set1_epi32(weights[tap]);
+      for (int row = 0; row < kRows; ++row) {
+        int32_t bytes;
+        std::memcpy(&bytes, pixel + static_cast<size_t>(row) * stride, sizeof(bytes));
+        const __m128i lanes = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes));
+        sums[row] = _mm_add_epi32(sums[row], _mm_mullo_epi32(lanes, weight));
+      }
+    }
+    for (int row = 0; row < kRows; ++row) {
+      // The packing instructions clip.
+      const __m128i words = _mm_packs_epi32(_mm_srai_epi32(sums[row], kPrecisionBits), _mm_setzero_si128());
+      const int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+      std::memcpy(target + static_cast<size_t>(row) * target_stride, &bytes, kChannels);
+    }
+  }
 }
 __attribute__((target("avx2"))) void VerticalRowAvx2(const uint8_t* source, size_t stride, const int32_t* weights,
                                                      int count, size_t samples, uint8_t* target) {
-  VerticalRow(source, stride, weights, count, samples, target);
+  VerticalLoop(source, stride, weights, count, samples, target);
 }
-bool HasAvx2() { return __builtin_cpu_supports("avx2") != 0; }
-#else
-void HorizontalRowAvx2(const uint8_t* source, const Taps& taps, uint8_t* target) {
-  HorizontalRow(source, taps, target);
-}
-void VerticalRowAvx2(const uint8_t* source, size_t stride, const int32_t* weights, int count, size_t samples,
-                     uint8_t* target) {
-  VerticalRow(source, stride, weights, count, samples, target);
-}
-bool HasAvx2() { return false; }
 #endif
+
+void VerticalRow(const uint8_t* source, size_t stride, const int32_t* weights, int count, size_t samples,
+                 uint8_t* target) {
+  VerticalLoop(source, stride, weights, count, samples, target);
+}
+
+// The loops that this machine runs best.
+constexpr int kRowsAtOnce = 4;
+struct Kernels {
+  decltype(&HorizontalRows<1>) horizontal_row = HorizontalRows<1>;
+  decltype(&HorizontalRows<1>) horizontal_rows = HorizontalRows<kRowsAtOnce>;
+  decltype(&VerticalRow) vertical_row = VerticalRow;
+};
+
+Kernels ChooseKernels() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return {HorizontalRowsAvx2<1>, HorizontalRowsAvx2<kRowsAtOnce>, VerticalRowAvx2};
+#endif
+  return {};
+}
 #undef MP_INLINE
 
 // Rows of interleaved RGB within a larger buffer.
@@ -135,18 +181,22 @@ struct Rows {
 // `output_width` samples a row, of which begin … begin + width - 1 are computed.
 std::vector<uint8_t> ResampleHorizontally(const Rows& source, int64_t output_width, int64_t begin, int width) {
   const Taps taps = ComputeTaps(source.width, output_width, begin, width);
-  const auto row = HasAvx2() ? HorizontalRowAvx2
-                             : [](const uint8_t* from, const Taps& by, uint8_t* to) { HorizontalRow(from, by, to); };
+  const Kernels kernels = ChooseKernels();
   const size_t row_bytes = static_cast<size_t>(width) * kChannels;
   std::vector<uint8_t> target(row_bytes * static_cast<size_t>(source.height));
-  for (int y = 0; y + 1 < source.height; ++y) {
-    row(source.data + source.stride * static_cast<size_t>(y), taps, target.data() + row_bytes * static_cast<size_t>(y));
+  const auto last = static_cast<size_t>(source.height - 1);
+  size_t y = 0;
+  for (; y + kRowsAtOnce <= last; y += kRowsAtOnce) {
+    kernels.horizontal_rows(source.data + source.stride * y, source.stride, taps, target.data() + row_bytes * y,
+                            row_bytes);
+  }
+  for (; y < last; ++y) {
+    kernels.horizontal_row(source.data + source.stride * y, 0, taps, target.data() + row_bytes * y, 0);
   }
   // The last row goes through a copy that may be read one byte beyond its end.
-  const auto last = static_cast<size_t>(source.height - 1);
   std::vector<uint8_t> padded(static_cast<size_t>(source.width) * kChannels + 1);
   std::memcpy(padded.data(), source.data + source.stride * last, padded.size() - 1);
-  row(padded.data(), taps, target.data() + row_bytes * last);
+  kernels.horizontal_row(padded.data(), 0, taps, target.data() + row_bytes * last, 0);
   return target;
 }
 
@@ -175,6 +225,7 @@ RgbImage Resample(Rows source, int64_t output_width, int64_t output_height, int6
     source.data += static_cast<size_t>(crop_left) * kChannels;
   }
 
+  const Kernels kernels = ChooseKernels();
   for (size_t y = 0; y < static_cast<size_t>(crop_height); ++y) {
     uint8_t* const target = result.pixels.data() + row_bytes * y;
     if (!is_vertical) {
@@ -182,11 +233,7 @@ RgbImage Resample(Rows source, int64_t output_width, int64_t output_height, int6
       continue;
     }
     const uint8_t* const first = source.data + source.stride * static_cast<size_t>(taps.first[y] - row_begin);
-    if (HasAvx2()) {
-      VerticalRowAvx2(first, source.stride, taps.WeightsOf(y), taps.count[y], row_bytes, target);
-    } else {
-      VerticalRow(first, source.stride, taps.WeightsOf(y), taps.count[y], row_bytes, target);
-    }
+    kernels.vertical_row(first, source.stride, taps.WeightsOf(y), taps.count[y], row_bytes, target);
   }
   return result;
 }
