@@ -120,7 +120,8 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& projected, int64_t length,
                             int64_t heads, int64_t queries, bool causal) {
-    const AttentionShape shape{projected.size(0) / length, length, queries, heads, projected.size(1) / (3 * heads), causal};
+    const AttentionShape shape{projected.size(0) / length,      length, queries, heads,
+                               projected.size(1) / (3 * heads), causal};
     const at::Tensor input = projected.contiguous();
     const at::Tensor probabilities = at::empty({shape.batch * heads, queries, length}, input.options());
     at::Tensor output = at::empty({shape.batch * queries, shape.width()}, input.options());
@@ -139,9 +140,12 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const at::Tensor& projected = saved[0];
     const int64_t length = context->saved_data["length"].toInt();
     const int64_t heads = context->saved_data["heads"].toInt();
-    const AttentionShape shape{projected.size(0) / length,           length,
-                               context->saved_data["queries"].toInt(), heads,
-                               projected.size(1) / (3 * heads),        context->saved_data["causal"].toBool()};
+    const AttentionShape shape{projected.size(0) / length,
+                               length,
+                               context->saved_data["queries"].toInt(),
+                               heads,
+                               projected.size(1) / (3 * heads),
+                               context->saved_data["causal"].toBool()};
     const at::Tensor output_gradient = output_gradients[0].contiguous();
     // Queries that do not ask have no gradient; where all ask, every element is written.
     at::Tensor gradient = shape.queries == shape.length ? at::empty_like(projected) : at::zeros_like(projected);
@@ -153,7 +157,8 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
 
 }  // namespace
 
-at::Tensor MultiHeadAttention(const at::Tensor& projected, int64_t length, int64_t heads, int64_t queries, bool causal) {
+at::Tensor MultiHeadAttention(const at::Tensor& projected, int64_t length, int64_t heads, int64_t queries,
+                              bool causal) {
   if (projected.device().is_cpu()) return AttentionFunction::apply(projected, length, heads, queries, causal);
   const int64_t batch = projected.size(0) / length;
   const int64_t head_width = projected.size(1) / (3 * heads);

@@ -49,7 +49,8 @@ at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at
 at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
                          int64_t length, bool first_query_only) {
   const int64_t queries = first_query_only ? 1 : length;
-  const at::Tensor normed = LayerNorm(activations, weights[kNorm1Weight], weights[kNorm1Bias], config.layer_norm_epsilon);
+  const at::Tensor normed =
+      LayerNorm(activations, weights[kNorm1Weight], weights[kNorm1Bias], config.layer_norm_epsilon);
   const at::Tensor projected = at::linear(normed, weights[kProjectionWeight], weights[kProjectionBias]);
   const at::Tensor attended = MultiHeadAttention(projected, length, config.heads, queries, config.causal);
   const at::Tensor residual =

@@ -1,8 +1,8 @@
 // The transformer of both towers: pre-norm residual attention blocks as functions of (weights, activations).
 //
-// Activations are fp32 [B·T, width], row b·T + t. All functions are pure and thread-safe, record gradients when autograd
-// is on, and throw what libtorch throws: call them inside tensor::Guarded.
-// Source: openai/CLIP clip/model.py, ResidualAttentionBlock.
+// Activations are fp32 [B·T, width], row b·T + t. All functions are pure and thread-safe, record gradients when
+// autograd is on, and throw what libtorch throws: call them inside tensor::Guarded. Source: openai/CLIP clip/model.py,
+// ResidualAttentionBlock.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +32,13 @@ struct BlockConfig {
 // The weights of one block follow each other in a layout, in this number and in the order of AppendBlockWeights.
 inline constexpr int64_t kWeightsPerBlock = 12;
 
-// Appends `prefix`ln_1.weight … `prefix`mlp.c_proj.bias. q, k and v are fused rows: attn.in_proj_weight is [3·width, width].
+// Appends `prefix`ln_1.weight … `prefix`mlp.c_proj.bias. q, k and v are fused rows: attn.in_proj_weight is [3·width,
+// width].
 void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, std::vector<tensor::WeightSpec>& specs);
 
 // One block over activations [B·T, width] of sequences of `length` = T tokens.
-// With `first_query_only` the result is [B, width]: the block's output at token 0 alone, which is all that a class-token
-// encoder's last block has to give; keys and values still come from every token.
+// With `first_query_only` the result is [B, width]: the block's output at token 0 alone, which is all that a
+// class-token encoder's last block has to give; keys and values still come from every token.
 at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
                          int64_t length, bool first_query_only);
 

@@ -1,13 +1,12 @@
 #include "core/model/clip_model.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <map>
 #include <numeric>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/tensor/guard.h"
 
@@ -26,14 +25,16 @@ at::Tensor EncodeTokens(const ClipModel& model, const std::vector<std::vector<in
     return tokens[static_cast<size_t>(a)].size() < tokens[static_cast<size_t>(b)].size();
   });
   const at::Tensor& flat = model.text_weights.flat();
-  at::Tensor embeddings = at::empty({static_cast<int64_t>(tokens.size()), model.config.embedding_width}, flat.options());
+  at::Tensor embeddings =
+      at::empty({static_cast<int64_t>(tokens.size()), model.config.embedding_width}, flat.options());
   for (size_t begin = 0; begin < order.size(); begin += kTextBatch) {
     status = cancellation.Check();
     if (!status.ok()) break;
     const size_t end = std::min(order.size(), begin + kTextBatch);
     std::vector<std::vector<int32_t>> batch;
     for (size_t i = begin; i < end; ++i) batch.push_back(tokens[static_cast<size_t>(order[i])]);
-    const std::vector<int64_t> rows(order.begin() + static_cast<int64_t>(begin), order.begin() + static_cast<int64_t>(end));
+    const std::vector<int64_t> rows(order.begin() + static_cast<int64_t>(begin),
+                                    order.begin() + static_cast<int64_t>(end));
     const at::Tensor features = NormalizeFeatures(model.text_encoder->Forward(model.text_weights.views(), batch));
     embeddings.index_copy_(0, torch::tensor(rows, at::kLong).to(flat.device()), features);
   }

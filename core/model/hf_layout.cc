@@ -41,7 +41,8 @@ constexpr std::string_view kFusedProjection = "attn.in_proj_";
 SourceTensors BlockSource(const std::string& prefix, std::string_view tail) {
   if (tail.starts_with(kFusedProjection)) {
     const std::string kind(tail.substr(kFusedProjection.size()));
-    return {{prefix + "self_attn.q_proj." + kind, prefix + "self_attn.k_proj." + kind, prefix + "self_attn.v_proj." + kind}};
+    return {{prefix + "self_attn.q_proj." + kind, prefix + "self_attn.k_proj." + kind,
+             prefix + "self_attn.v_proj." + kind}};
   }
   for (const auto& [ours, theirs] : kBlockNames) {
     if (tail.starts_with(ours)) return {{prefix + std::string(theirs) + std::string(tail.substr(ours.size()))}};

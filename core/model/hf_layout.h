@@ -9,7 +9,8 @@
 
 namespace modelpatch::model {
 
-// The tensors of a file that make one canonical weight: their rows one after the other, each transposed first if so marked.
+// The tensors of a file that make one canonical weight: their rows one after the other, each transposed first if so
+// marked.
 struct SourceTensors {
   std::vector<std::string> names;
   bool transposed = false;

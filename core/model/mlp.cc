@@ -19,8 +19,9 @@ at::Tensor ScaledOutput(const at::Tensor& hidden, const at::Tensor& weight, cons
 // it is silu'(s) ∘ (dy·W₂).
 class QuickGeluMlp : public torch::autograd::Function<QuickGeluMlp> {
  public:
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input, const at::Tensor& weight1,
-                            const at::Tensor& bias1, const at::Tensor& weight2, const at::Tensor& bias2) {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& input,
+                            const at::Tensor& weight1, const at::Tensor& bias1, const at::Tensor& weight2,
+                            const at::Tensor& bias2) {
     const at::Tensor scaled = ScaledHidden(input, weight1, bias1);
     const at::Tensor hidden = at::silu(scaled);
     context->save_for_backward({input, weight1, weight2, scaled, hidden});

@@ -1,14 +1,13 @@
 #include "core/model/model_loader.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
 #include <cmath>
 #include <filesystem>
 #include <set>
 #include <utility>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "core/base/digest.h"
 #include "core/base/file.h"
@@ -36,7 +35,8 @@ class TensorProblems {
     return base::InvalidArgument(
         "MODEL_TENSORS_MISMATCH",
         fmt::format("model.safetensors and config.json disagree about {} tensors{}: {}", count_,
-                    count_ > kNamesInMessage ? fmt::format(" (the first {})", kNamesInMessage) : "", fmt::join(problems_, "; ")));
+                    count_ > kNamesInMessage ? fmt::format(" (the first {})", kNamesInMessage) : "",
+                    fmt::join(problems_, "; ")));
   }
 
  private:
@@ -58,8 +58,8 @@ std::vector<int64_t> SourceShape(const tensor::WeightSpec& spec, const SourceTen
 }
 
 // Looks up and checks the sources of `specs`, and notes their dtype there; the names found go to `used`.
-void CheckSources(const tensor::SafetensorsHeader& header, std::vector<tensor::WeightSpec>& specs, std::set<std::string>& used,
-                  TensorProblems& problems) {
+void CheckSources(const tensor::SafetensorsHeader& header, std::vector<tensor::WeightSpec>& specs,
+                  std::set<std::string>& used, TensorProblems& problems) {
   for (tensor::WeightSpec& spec : specs) {
     const SourceTensors source = HuggingFaceSource(spec.name);
     const std::vector<int64_t> shape = SourceShape(spec, source);
@@ -96,8 +96,9 @@ absl::Status CopyWeights(const tensor::SafetensorsFile& file, const tensor::Weig
       at::Tensor target = source.names.size() == 1 ? view : view.narrow(0, static_cast<int64_t>(part) * rows, rows);
       target.copy_((source.transposed ? stored.t() : stored).reshape(target.sizes()));
       if (!at::isfinite(target).all().item<bool>()) {
-        return base::InvalidArgument("MODEL_TENSOR_NOT_FINITE",
-                                     fmt::format("the tensor '{}' holds NaN or infinity; the model cannot work", source.names[part]));
+        return base::InvalidArgument(
+            "MODEL_TENSOR_NOT_FINITE",
+            fmt::format("the tensor '{}' holds NaN or infinity; the model cannot work", source.names[part]));
       }
     }
   }
@@ -108,8 +109,8 @@ absl::StatusOr<std::string> ReadModelText(const std::string& directory, const st
   const std::string path = directory + "/" + name;
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
-    return base::InvalidArgument("MODEL_FILE_MISSING",
-                                 fmt::format("there is no '{}'; a model directory holds {}", path, fmt::join(ModelFileNames(), ", ")));
+    return base::InvalidArgument("MODEL_FILE_MISSING", fmt::format("there is no '{}'; a model directory holds {}", path,
+                                                                   fmt::join(ModelFileNames(), ", ")));
   }
   return base::ReadFile(path, kMaximumTextFile);
 }
@@ -142,7 +143,8 @@ absl::StatusOr<SmallParts> LoadSmallParts(const std::string& directory) {
                                  fmt::format("vocab.json has {} entries, config.json's vocab_size is {}",
                                              tokenizer->vocabulary_size(), config.text.vocabulary_size));
   }
-  if (config.text.pooling == TextPooling::kFirstEndOfText && config.text.end_of_text_id != tokenizer->end_of_text_id()) {
+  if (config.text.pooling == TextPooling::kFirstEndOfText &&
+      config.text.end_of_text_id != tokenizer->end_of_text_id()) {
     return base::InvalidArgument("MODEL_VOCABULARY_MISMATCH",
                                  fmt::format("config.json's eos_token_id is {}, the vocabulary's <|endoftext|> is {}",
                                              config.text.end_of_text_id, tokenizer->end_of_text_id()));
@@ -204,9 +206,9 @@ absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& di
     MP_RETURN_IF_ERROR(CopyWeights(file, image_weights, cancellation));
     MP_RETURN_IF_ERROR(CopyWeights(file, text_weights, cancellation));
     const double logit_scale = std::exp(static_cast<double>(text_weights.views().back().item<float>()));
-    return std::make_shared<const ClipModel>(ClipModel{config, parts.preprocess, parts.tokenizer, image_encoder, text_encoder,
-                                                       std::move(image_weights), std::move(text_weights), logit_scale,
-                                                       std::move(digest)});
+    return std::make_shared<const ClipModel>(ClipModel{config, parts.preprocess, parts.tokenizer, image_encoder,
+                                                       text_encoder, std::move(image_weights), std::move(text_weights),
+                                                       logit_scale, std::move(digest)});
   });
 }
 

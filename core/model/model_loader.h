@@ -1,7 +1,7 @@
 // Loads a CLIP from a directory in the Hugging Face layout, checking everything.
 //
-// Files: config.json, model.safetensors, preprocessor_config.json, vocab.json, merges.txt. The safetensors file is mapped
-// and its tensors copied once, into θ_zs and the text tower's weights.
+// Files: config.json, model.safetensors, preprocessor_config.json, vocab.json, merges.txt. The safetensors file is
+// mapped and its tensors copied once, into θ_zs and the text tower's weights.
 #pragma once
 
 #include <memory>

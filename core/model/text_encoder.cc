@@ -40,7 +40,8 @@ int64_t TextEncoder::PoolingPosition(const std::vector<int32_t>& ids) const {
   return found == ids.end() ? 0 : found - ids.begin();
 }
 
-at::Tensor TextEncoder::Forward(const std::vector<at::Tensor>& weights, std::span<const std::vector<int32_t>> texts) const {
+at::Tensor TextEncoder::Forward(const std::vector<at::Tensor>& weights,
+                                std::span<const std::vector<int32_t>> texts) const {
   const auto count = static_cast<int64_t>(texts.size());
   // Only what lies at or before the pooled token matters.
   std::vector<int64_t> positions;

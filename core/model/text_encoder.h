@@ -20,12 +20,13 @@ class TextEncoder {
  public:
   TextEncoder(const TextConfig& config, int64_t embedding_width);
 
-  // The weights that Forward takes, in its order; the last is logit_scale (the logarithm, a scalar), which Forward ignores.
+  // The weights that Forward takes, in its order; the last is logit_scale (the logarithm, a scalar), which Forward
+  // ignores.
   std::vector<tensor::WeightSpec> WeightSpecs() const;
 
-  // Features fp32 [N, embedding_width], not normalised, of N token sequences (start … end, each at most context_length).
-  // Sequences are run at the length of the longest: the mask is causal and the feature is taken at the end of text, so
-  // what would follow changes nothing. Throws what libtorch throws.
+  // Features fp32 [N, embedding_width], not normalised, of N token sequences (start … end, each at most
+  // context_length). Sequences are run at the length of the longest: the mask is causal and the feature is taken at the
+  // end of text, so what would follow changes nothing. Throws what libtorch throws.
   at::Tensor Forward(const std::vector<at::Tensor>& weights, std::span<const std::vector<int32_t>> texts) const;
 
  private:

@@ -10,7 +10,14 @@ namespace modelpatch::model {
 namespace {
 
 // The places of the weights around the blocks.
-enum StemWeight : size_t { kClassEmbedding, kPatchWeight, kPositionalEmbedding, kPreNormWeight, kPreNormBias, kStemWeights };
+enum StemWeight : size_t {
+  kClassEmbedding,
+  kPatchWeight,
+  kPositionalEmbedding,
+  kPreNormWeight,
+  kPreNormBias,
+  kStemWeights
+};
 enum HeadWeight : size_t { kPostNormWeight, kPostNormBias, kProjection };
 
 class VisionTransformer final : public ImageEncoder {
@@ -66,7 +73,8 @@ class VisionTransformer final : public ImageEncoder {
                                    .reshape({batch * grid_ * grid_, 3 * patch * patch});
     const at::Tensor embedded = at::mm(patches, weights[kPatchWeight].view({config_.width, -1}).t());
     const at::Tensor class_token = weights[kClassEmbedding].expand({batch, 1, config_.width});
-    return at::cat({class_token, embedded.view({batch, grid_ * grid_, config_.width})}, 1) + weights[kPositionalEmbedding];
+    return at::cat({class_token, embedded.view({batch, grid_ * grid_, config_.width})}, 1) +
+           weights[kPositionalEmbedding];
   }
 
   const VisionConfig config_;

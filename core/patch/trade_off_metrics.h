@@ -21,8 +21,11 @@ struct TradeOffMetrics {
   double path_correction_cost = 0;
 };
 
-// Over the points of an ascending α grid whose first is α = 0 and whose last is α = 1.
-// INVALID_ARGUMENT (TOO_FEW_POINTS) for fewer than two.
+// With x the supported and y the patching accuracy over an ascending α grid (PAINT, appendix on measuring patching):
+//   distance_to_optimal    ½(max x + max y) − max ½(x + y)
+//   distance_to_endpoints  ½(x at the first α + y at the last) − max ½(x + y)
+//   path_correction_cost   mean over all α of min(x₀ − x, y₁ − y) where both are positive, else 0
+// INVALID_ARGUMENT (NO_POINTS) for none.
 absl::StatusOr<TradeOffMetrics> ComputeTradeOffMetrics(std::span<const TradeOffPoint> points);
 
 }  // namespace modelpatch::patch

@@ -1,0 +1,71 @@
+#include "core/patch/evaluation.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+#include "core/model/class_prompts.h"
+#include "core/tensor/compat.h"
+#include "core/tensor/guard.h"
+
+namespace modelpatch::patch {
+namespace {
+
+// Images in one forward of an evaluation.
+constexpr int64_t kEvaluationBatch = 128;
+
+at::Tensor NormalizedBatch(const data::PixelSet& pixels, int64_t begin, int64_t end, const data::PreprocessConfig& preprocess) {
+  at::Tensor batch = at::empty({end - begin, 3, pixels.image_size, pixels.image_size}, at::kFloat);
+  pixels.Normalize(begin, end, preprocess, batch.data_ptr<float>());
+  return batch;
+}
+
+}  // namespace
+
+std::string_view NameOf(TaskRole role) { return role == TaskRole::kPatching ? "patching" : "supported"; }
+
+FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model) {
+  return [model](const tensor::WeightSet& weights, const at::Tensor& pixels) {
+    return tensor::Guarded([&] {
+      const at::NoGradGuard no_grad;
+      const at::Tensor input = pixels.to(tensor::ToTorchDevice(weights.device()));
+      return model->image_encoder->Forward(weights.views(), input).cpu();
+    });
+  };
+}
+
+absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, const data::Task& task, TaskRole role,
+                                                data::Split split, int threads, int64_t maximum_examples,
+                                                const base::CancellationToken& cancellation) {
+  MP_ASSIGN_OR_RETURN(data::PixelSet pixels, data::PreprocessDataset(*task.split(split), model.preprocess, threads, cancellation,
+                                                                     maximum_examples));
+  MP_ASSIGN_OR_RETURN(const std::vector<model::ClassPrompts> prompts,
+                      model::ExpandClassPrompts(task.class_names, task.templates, model::PromptLimits{}));
+  MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(model, prompts, cancellation));
+  return EvaluationSet{task.name, role, split, std::make_shared<const data::PixelSet>(std::move(pixels)),
+                       std::make_shared<const model::ZeroShotHead>(std::move(head))};
+}
+
+absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,
+                                              const EvaluationSet& set, const FeatureFunction& features,
+                                              const base::CancellationToken& cancellation) {
+  TaskAccuracy accuracy{set.task, set.role, set.split, 0, set.pixels->count};
+  return tensor::Guarded([&]() -> absl::StatusOr<TaskAccuracy> {
+    const at::NoGradGuard no_grad;
+    const at::Tensor head = set.head->embeddings->cpu();
+    for (int64_t begin = 0; begin < set.pixels->count; begin += kEvaluationBatch) {
+      MP_RETURN_IF_ERROR(cancellation.Check());
+      const int64_t end = std::min(begin + kEvaluationBatch, set.pixels->count);
+      MP_ASSIGN_OR_RETURN(const at::Tensor batch, features(weights, NormalizedBatch(*set.pixels, begin, end, model.preprocess)));
+      const at::Tensor cosines = at::mm(model::NormalizeFeatures(batch), head.t());
+      const at::Tensor predictions = cosines.argmax(1);
+      const int64_t* predicted = predictions.data_ptr<int64_t>();
+      for (int64_t i = begin; i < end; ++i) {
+        accuracy.correct += predicted[i - begin] == set.pixels->labels[static_cast<size_t>(i)] ? 1 : 0;
+      }
+    }
+    return accuracy;
+  });
+}
+
+}  // namespace modelpatch::patch

@@ -1,0 +1,45 @@
+#include "core/patch/mixture.h"
+
+#include <cmath>
+#include <map>
+
+#include <fmt/format.h>
+
+namespace modelpatch::patch {
+
+absl::Status CheckTerms(std::span<const MixtureTerm> terms, bool allow_extrapolation) {
+  for (size_t i = 0; i < terms.size(); ++i) {
+    const double value = terms[i].coefficient;
+    const std::string field = fmt::format("terms[{}].coefficient", i);
+    if (!std::isfinite(value)) {
+      return base::WithField(
+          base::InvalidArgument("BAD_COEFFICIENT", fmt::format("the coefficient is {}; give a finite number", value)), field);
+    }
+    if (!allow_extrapolation && (value < 0 || value > 1)) {
+      return base::WithField(
+          base::InvalidArgument("BAD_COEFFICIENT",
+                                fmt::format("the coefficient {} lies outside [0, 1]; set allow_extrapolation to go beyond", value)),
+          field);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<MixtureTerm> CanonicalTerms(std::span<const MixtureTerm> terms) {
+  std::map<std::string, double> sums;
+  for (const MixtureTerm& term : terms) sums[term.blob] += term.coefficient;
+  std::vector<MixtureTerm> canonical;
+  for (const auto& [blob, coefficient] : sums) {
+    if (coefficient != 0) canonical.push_back({blob, coefficient});
+  }
+  return canonical;
+}
+
+std::vector<MixtureTerm> TermsBetween(std::span<const MixtureTerm> start, std::span<const MixtureTerm> end, double alpha) {
+  std::vector<MixtureTerm> terms;
+  for (const MixtureTerm& term : start) terms.push_back({term.blob, (1 - alpha) * term.coefficient});
+  for (const MixtureTerm& term : end) terms.push_back({term.blob, alpha * term.coefficient});
+  return CanonicalTerms(terms);
+}
+
+}  // namespace modelpatch::patch
