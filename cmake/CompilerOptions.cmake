@@ -38,3 +38,8 @@ elseif(MODELPATCH_SANITIZER STREQUAL "thread")
 elseif(MODELPATCH_SANITIZER)
   message(FATAL_ERROR "MODELPATCH_SANITIZER is '${MODELPATCH_SANITIZER}'; it must be 'address', 'thread' or empty")
 endif()
+
+# libFuzzer's coverage in every library below a fuzz target (tests/fuzz).
+if(MODELPATCH_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer)
+endif()

@@ -1,4 +1,5 @@
 # Everything comes from the distribution's packages (or a CUDA libtorch on CMAKE_PREFIX_PATH).
+find_package(CLI11 REQUIRED)
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
 find_package(spdlog REQUIRED)
@@ -23,6 +24,5 @@ if(MODELPATCH_BUILD_SERVER)
   find_package(Protobuf REQUIRED)
   find_package(gRPC CONFIG REQUIRED)
   find_package(prometheus-cpp CONFIG REQUIRED)
-  find_package(CLI11 REQUIRED)
   pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 endif()

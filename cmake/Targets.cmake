@@ -21,6 +21,12 @@ function(modelpatch_use_torch_header target)
     target_link_libraries(modelpatch_torch_header PRIVATE modelpatch_torch modelpatch_warnings)
     target_precompile_headers(modelpatch_torch_header PRIVATE <torch/torch.h>)
   endif()
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    # gcc takes a precompiled header only with the flags it was made with: -fPIC, not the -fPIE of programs.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM modelpatch_torch_header)
 endfunction()
 

@@ -35,7 +35,7 @@ at::Tensor EncodeTokens(const ClipModel& model, const std::vector<std::vector<in
     for (size_t i = begin; i < end; ++i) batch.push_back(tokens[static_cast<size_t>(order[i])]);
     const std::vector<int64_t> rows(order.begin() + static_cast<int64_t>(begin),
                                     order.begin() + static_cast<int64_t>(end));
-    const at::Tensor features = NormalizeFeatures(model.text_encoder->Forward(model.text_weights.views(), batch));
+    const at::Tensor features = model.text_encoder->Forward(model.text_weights.views(), batch);
     embeddings.index_copy_(0, torch::tensor(rows, at::kLong).to(flat.device()), features);
   }
   return embeddings;
@@ -65,7 +65,7 @@ PromptTable CollectPrompts(std::span<const ClassPrompts> classes) {
 
 at::Tensor NormalizeFeatures(const at::Tensor& features) { return features / features.norm(2, -1, /*keepdim=*/true); }
 
-absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const std::string> texts,
+absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const std::string> texts, bool normalize,
                                        const base::CancellationToken& cancellation, std::vector<bool>* truncated) {
   std::vector<std::vector<int32_t>> tokens;
   if (truncated != nullptr) truncated->clear();
@@ -80,7 +80,7 @@ absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const s
     absl::Status status;
     const at::Tensor embeddings = EncodeTokens(model, tokens, cancellation, status);
     MP_RETURN_IF_ERROR(status);
-    return embeddings;
+    return normalize ? NormalizeFeatures(embeddings) : embeddings;
   });
 }
 
@@ -88,7 +88,7 @@ absl::StatusOr<ZeroShotHead> MakeZeroShotHead(const ClipModel& model, std::span<
                                               const base::CancellationToken& cancellation) {
   const PromptTable table = CollectPrompts(classes);
   std::vector<bool> truncated;
-  MP_ASSIGN_OR_RETURN(const at::Tensor prompts, EncodeTexts(model, table.prompts, cancellation, &truncated));
+  MP_ASSIGN_OR_RETURN(const at::Tensor prompts, EncodeTexts(model, table.prompts, /*normalize=*/true, cancellation, &truncated));
   return tensor::Guarded([&]() -> absl::StatusOr<ZeroShotHead> {
     const at::NoGradGuard no_grad;
     ZeroShotHead head;

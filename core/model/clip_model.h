@@ -34,9 +34,9 @@ struct ClipModel {
   std::string digest;
 };
 
-// Embeddings fp32 [N, embedding_width], L2-normalised, of `texts`; texts of more tokens than the context are cut, and
+// Embeddings fp32 [N, embedding_width] of `texts`, L2-normalised if `normalize`; texts of more tokens than the context are cut, and
 // `truncated` (of the texts' number, unless null) says which. INVALID_ARGUMENT (TEXT_NOT_UTF8) with the field `[i]`.
-absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const std::string> texts,
+absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const std::string> texts, bool normalize,
                                        const base::CancellationToken& cancellation, std::vector<bool>* truncated);
 
 // fp32 [C, embedding_width]: per class the mean of its prompts' normalised embeddings, normalised again (without the

@@ -18,6 +18,7 @@
 #include "core/model/class_prompts.h"
 #include "core/patch/sweep.h"
 #include "core/serve/batcher.h"
+#include "core/serve/scores.h"
 #include "core/store/blob_store.h"
 
 namespace modelpatch::serve {
@@ -53,13 +54,6 @@ struct ClassifyRequest {
   // 0 means all classes.
   int64_t top_k = 0;
   RequestContext context;
-};
-
-struct ClassScore {
-  int64_t class_index;
-  double probability;
-  double logit;
-  double cosine;
 };
 
 struct ClassifyResult {
