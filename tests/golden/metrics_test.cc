@@ -24,7 +24,8 @@ nlohmann::json ReadJson(const std::string& path) {
 
 TEST(MetricsGoldenTest, Curves) {
   MODELPATCH_TEST_DATA_OR_SKIP(root, "golden/metrics");
-  for (const auto& curve : ReadJson(root + "/metrics_golden.json").at("curves")) {
+  const nlohmann::json golden = ReadJson(root + "/metrics_golden.json");
+  for (const auto& curve : golden.at("curves")) {
     std::vector<patch::TradeOffPoint> points;
     for (size_t i = 0; i < curve.at("alpha").size(); ++i) {
       points.push_back({curve.at("alpha")[i], curve.at("supported")[i], curve.at("patching")[i]});
@@ -40,7 +41,8 @@ TEST(MetricsGoldenTest, Curves) {
 TEST(MetricsGoldenTest, LinearCka) {
   MODELPATCH_TEST_DATA_OR_SKIP(root, "golden/metrics");
   const GoldenTensors inputs(root + "/metrics_inputs.safetensors");
-  for (const auto& entry : ReadJson(root + "/metrics_golden.json").at("cka")) {
+  const nlohmann::json golden = ReadJson(root + "/metrics_golden.json");
+  for (const auto& entry : golden.at("cka")) {
     const double cka = patch::LinearCka(inputs.Get(entry.at("A")), inputs.Get(entry.at("B")));
     EXPECT_NEAR(cka, entry.at("cka").get<double>(), 1e-5) << entry.at("name");
   }
@@ -49,7 +51,8 @@ TEST(MetricsGoldenTest, LinearCka) {
 TEST(MetricsGoldenTest, WeightSimilarity) {
   MODELPATCH_TEST_DATA_OR_SKIP(root, "golden/metrics");
   const GoldenTensors inputs(root + "/metrics_inputs.safetensors");
-  for (const auto& entry : ReadJson(root + "/metrics_golden.json").at("weight_similarity")) {
+  const nlohmann::json golden = ReadJson(root + "/metrics_golden.json");
+  for (const auto& entry : golden.at("weight_similarity")) {
     if (!entry.contains("a")) continue;  // the whole-model entries, below
     const at::Tensor a = inputs.Get(entry.at("a"));
     const patch::WeightSimilarity similarity = patch::CompareWeights(a, inputs.Get(entry.at("b")), a.numel());
@@ -67,7 +70,8 @@ TEST(MetricsGoldenTest, WeightSimilarityOfWholeModels) {
     at::Tensor view = fine_tuned.views()[i];
     view.copy_(final_visual.Get(fine_tuned.layout().weights()[i].spec.name));
   }
-  for (const auto& entry : ReadJson(root + "/metrics/metrics_golden.json").at("weight_similarity")) {
+  const nlohmann::json golden = ReadJson(root + "/metrics/metrics_golden.json");
+  for (const auto& entry : golden.at("weight_similarity")) {
     if (!entry.contains("n") || entry.at("n") != fine_tuned.layout().parameter_count()) continue;
     const patch::WeightSimilarity similarity =
         patch::CompareWeights(model->image_weights.flat(), fine_tuned.flat(), fine_tuned.layout().parameter_count());

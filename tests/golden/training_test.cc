@@ -86,7 +86,7 @@ class TrainingGoldenTest : public ::testing::Test {
 TEST_F(TrainingGoldenTest, HeadsMatch) {
   const GoldenTensors heads(root_ + "/train/a_vit/heads.safetensors");
   for (const char* task : {"Shapes", "Colors"}) {
-    const at::Tensor& head = *Head(task).embeddings;
+    const at::Tensor head = *Head(task).embeddings;
     ExpectClose(head * model_->logit_scale, heads.Get(std::string(task) + ".weight"), 2e-4, task);
   }
 }
