@@ -1,11 +1,5 @@
-# `cmake --install`: the programs that this configuration builds, the demo's files, the systemd unit, and the documents.
-# The protos are installed by proto/CMakeLists.txt.
-foreach(program modelpatch modelpatch-server modelpatch-worker modelpatch-pretrain)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
-
+# What `cmake --install` puts beside the programs and protos, which the folders that make them install: the demo's files, the
+# systemd unit, and the documents.
 if(MODELPATCH_BUILD_SERVER)
   # The unit names the server by its full path, which only the installation knows.
   install(CODE "

@@ -21,6 +21,8 @@ ROOMS_BELOW = {
     "patch": ("model", "store", "tensor", "data", "base"),
     "serve": ("patch", "model", "store", "tensor", "data", "base"),
     "train": ("patch", "model", "store", "tensor", "data", "base"),
+    # Programs that need core alone; nothing includes them.
+    "tools": ("train", "patch", "model", "store", "tensor", "data", "base"),
 }
 TORCH_FREE_ROOMS = ("base", "data", "sched")
 # What core knows nothing of: RPC, protobuf, HTTP, and the metrics client.
