@@ -1,0 +1,32 @@
+// Copies of files that a client named, below the import roots, into a directory of the server's own.
+//
+// Links are followed, and each file is judged by where it really is. Thread safety: free functions.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "core/base/cancellation.h"
+#include "core/base/status.h"
+#include "server/root_paths.h"
+
+namespace modelpatch::server {
+
+// Copies the regular file `source`, resolved through `roots`, to the new file `destination`. Does not sync.
+// PERMISSION_DENIED (PATH_OUTSIDE_ROOTS), NOT_FOUND (FILE_NOT_FOUND), INVALID_ARGUMENT (NOT_A_REGULAR_FILE),
+// RESOURCE_EXHAUSTED (DISK_FULL).
+absl::Status CopyFile(const RootPaths& roots, const std::string& source, const std::string& destination);
+
+struct CopyRules {
+  // Whether directories within the directory are copied too.
+  bool recursive = false;
+  // Which files, by name.
+  std::function<bool(const std::string& name)> wanted = [](const std::string&) { return true; };
+};
+
+// Copies the files in the directory `source` to the directory `destination`, which is made; names that start with a dot
+// are left out. INVALID_ARGUMENT (TOO_MANY_FILES, DIRECTORY_TOO_DEEP); CANCELLED.
+absl::Status CopyDirectory(const RootPaths& roots, const std::string& source, const std::string& destination,
+                           const CopyRules& rules, const base::CancellationToken& cancellation);
+
+}  // namespace modelpatch::server

@@ -1,0 +1,61 @@
+// JobPlanner: from the request for a patch job to its record and its steps, with everything checked that can be checked
+// now.
+//
+// Thread safety: as the metadata store's. Blocks on it: not for gRPC threads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/sched/lease_table.h"
+#include "core/store/metadata_store.h"
+#include "core/train/step_spec.h"
+#include "modelpatch/v1/patch_job_service.pb.h"
+#include "server/mixture_resolver.h"
+
+namespace modelpatch::server {
+
+inline constexpr char kFineTuneStep[] = "fine-tune";
+inline constexpr char kSearchStep[] = "search";
+
+struct PlannedJob {
+  store::JobRecord job;
+  std::vector<store::StepRecord> steps;
+};
+
+struct JobPaths {
+  std::string jobs;
+  std::string tasks;
+  std::string blobs;
+};
+
+class JobPlanner {
+ public:
+  // `store` and `resolver` outlive this. `devices` are those that steps may lease.
+  JobPlanner(store::MetadataStore& store, const MixtureResolver& resolver, JobPaths paths,
+             std::vector<sched::Device> devices);
+
+  // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, NO_TASKS,
+  // STRATEGY_NOT_SUPPORTED, SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON,
+  // BAD_FINE_TUNE_OPTION, BAD_REQUEST_ID), NOT_FOUND, ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS),
+  // FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT).
+  absl::StatusOr<PlannedJob> Plan(const v1::CreatePatchJobRequest& request, base::WallTime now) const;
+
+ private:
+  struct Tasks {
+    std::vector<train::NamedTask> patching;
+    std::vector<train::NamedTask> supported;
+    std::vector<v1::TaskReference> references;
+  };
+
+  absl::StatusOr<Tasks> FindTasks(const v1::PatchJobSpec& spec) const;
+  absl::StatusOr<train::NamedTask> FindTask(const std::string& name, v1::TaskRole role, Tasks& tasks) const;
+  int64_t LeaseBytes(const v1::Model& model, int64_t batch_size) const;
+
+  store::MetadataStore& store_;
+  const MixtureResolver& resolver_;
+  const JobPaths paths_;
+  const std::vector<sched::Device> devices_;
+};
+
+}  // namespace modelpatch::server

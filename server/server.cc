@@ -1,0 +1,246 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/sched/local_process_executor.h"
+#include "core/store/data_directory.h"
+#include "core/store/sqlite_metadata_store.h"
+#include "core/tensor/compat.h"
+#include "server/call_interceptor.h"
+#include "server/garbage_collection.h"
+#include "server/http/http_server.h"
+#include "server/job_completion.h"
+#include "server/prometheus_metrics.h"
+#include "server/services/checkpoint_service.h"
+#include "server/services/evaluation_service.h"
+#include "server/services/inference_service.h"
+#include "server/services/model_service.h"
+#include "server/services/patch_job_service.h"
+#include "server/services/task_service.h"
+#include "server/version.h"
+
+namespace modelpatch::server {
+namespace {
+
+constexpr int kQuickThreads = 4;
+constexpr int kSlowThreads = 4;
+constexpr int kBackgroundThreads = 2;
+constexpr int kBackgroundNice = 10;
+// gRPC drops clients that ping more often than this; long quiet watches live on such pings.
+constexpr int kShortestPingIntervalMilliseconds = 10'000;
+
+int CoreCount() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+absl::StatusOr<tensor::Device> ChooseDevice(const std::string& name) {
+  if (name != "auto") return tensor::Device::Parse(name);
+  const std::vector<tensor::DeviceInfo> devices = tensor::AvailableDevices();
+  return devices.empty() ? tensor::Device() : devices.front().device;
+}
+
+std::vector<sched::Device> LeasableDevices() {
+  std::vector<sched::Device> devices;
+  for (const tensor::DeviceInfo& info : tensor::AvailableDevices()) {
+    devices.push_back({info.device.ToString(), info.memory_bytes, /*maximum_leases=*/1});
+  }
+  return devices;
+}
+
+absl::StatusOr<std::string> FindWorker(const std::string& given) {
+  std::error_code error;
+  std::filesystem::path path = given;
+  if (given.empty()) path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "modelpatch-worker";
+  if (access(path.c_str(), X_OK) != 0) {
+    return base::NotFound("WORKER_BINARY_NOT_FOUND",
+                          fmt::format("there is no program '{}'; give its path with --worker-binary", path.string()));
+  }
+  return std::filesystem::absolute(path, error).string();
+}
+
+serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor::Device& device) {
+  serve::EngineOptions engine;
+  engine.device = device;
+  engine.model_cache_bytes = options.model_cache_bytes;
+  engine.mixture_cache_bytes = options.mixture_cache_bytes;
+  engine.head_cache_bytes = options.head_cache_bytes;
+  engine.decode_limits.maximum_pixels = options.maximum_image_pixels;
+  engine.prompt_limits.maximum_classes = options.maximum_classes;
+  engine.prompt_limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
+  engine.batcher.maximum_batch = options.maximum_batch;
+  engine.batcher.maximum_queued_images = options.maximum_queued_images;
+  return engine;
+}
+
+}  // namespace
+
+// Members in the order of their making; they go in the reverse order, after gRPC has stopped.
+struct Server::State {
+  State(const ServerOptions& the_options, base::Logger& the_log) : options(the_options), log(the_log) {}
+
+  absl::Status Open();
+  absl::Status StartServing();
+  absl::Status StartGrpc();
+
+  const ServerOptions options;
+  base::Logger& log;
+  const base::SystemClock clock;
+  PrometheusMetrics metrics;
+  std::atomic<bool> ready = false;
+
+  std::optional<store::DataDirectory> directory;
+  std::optional<RootPaths> import_roots;
+  std::unique_ptr<store::MetadataStore> metadata;
+  std::optional<store::BlobStore> blobs;
+  std::optional<ContentDirectory> models;
+  std::optional<ContentDirectory> tasks;
+  std::optional<MixtureResolver> resolver;
+  std::unique_ptr<base::Executor> preprocess;
+  std::optional<serve::InferenceEngine> engine;
+  std::optional<sched::LocalProcessExecutor> workers;
+  std::optional<JobCompletion> completion;
+  std::optional<sched::Scheduler> scheduler;
+  std::unique_ptr<base::Executor> quick;
+  std::unique_ptr<base::Executor> slow;
+  std::unique_ptr<base::Executor> background;
+
+  std::optional<ModelService> model_service;
+  std::optional<TaskService> task_service;
+  std::optional<PatchJobService> patch_job_service;
+  std::optional<CheckpointService> checkpoint_service;
+  std::optional<EvaluationService> evaluation_service;
+  std::optional<InferenceService> inference_service;
+  std::unique_ptr<grpc::Server> grpc;
+  std::string grpc_address;
+  std::unique_ptr<HttpServer> http;
+};
+
+absl::Status Server::State::Open() {
+  MP_ASSIGN_OR_RETURN(const std::string worker, FindWorker(options.worker_binary));
+  MP_ASSIGN_OR_RETURN(const tensor::Device device, ChooseDevice(options.device));
+  MP_ASSIGN_OR_RETURN(import_roots, RootPaths::Make(options.import_roots));
+  MP_ASSIGN_OR_RETURN(directory, store::DataDirectory::Open(options.data_dir));
+  MP_ASSIGN_OR_RETURN(metadata, store::OpenSqliteMetadataStore(directory->metadata_path()));
+  CollectGarbage(*directory, *metadata, log);
+
+  blobs.emplace(directory->blobs_path());
+  models.emplace(directory->models_path(), directory->staging_path());
+  tasks.emplace(directory->tasks_path(), directory->staging_path());
+  resolver.emplace(*metadata, directory->models_path());
+  preprocess = base::MakeThreadPool(options.preprocess_threads > 0 ? options.preprocess_threads : CoreCount());
+  engine.emplace(EngineOptionsOf(options, device), *preprocess, *blobs, clock, metrics);
+  quick = base::MakeThreadPool(kQuickThreads);
+  slow = base::MakeThreadPool(kSlowThreads);
+  background = base::MakeThreadPool(kBackgroundThreads, kBackgroundNice);
+
+  const std::vector<sched::Device> devices = LeasableDevices();
+  sched::LocalProcessOptions process;
+  process.program = worker;
+  workers.emplace(std::move(process), clock);
+  completion.emplace(clock);
+  sched::SchedulerOptions scheduling;
+  scheduling.jobs_path = directory->jobs_path();
+  scheduling.devices = devices;
+  scheduler.emplace(std::move(scheduling), *metadata, *workers, *completion, clock, log, metrics);
+
+  const ServiceContext context{options, clock,  log,           *metadata, *blobs, *engine, *scheduler,
+                               *models, *tasks, *import_roots, *resolver, *quick, *slow,   *background};
+  model_service.emplace(context);
+  task_service.emplace(context);
+  patch_job_service.emplace(
+      context, JobPlanner(*metadata, *resolver,
+                          {directory->jobs_path(), directory->tasks_path(), directory->blobs_path()}, devices));
+  checkpoint_service.emplace(context);
+  evaluation_service.emplace(context);
+  inference_service.emplace(context);
+  log.Info("inference device", {{"device", device.ToString()}});
+  return absl::OkStatus();
+}
+
+absl::Status Server::State::StartGrpc() {
+  MP_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.grpc_address));
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
+  // Without this a second server would silently share the port.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.maximum_message_bytes));
+  builder.SetMaxSendMessageSize(static_cast<int>(options.maximum_message_bytes));
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeCallInterceptorFactory(clock, metrics, log));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  for (grpc::Service* service :
+       std::initializer_list<grpc::Service*>{&*model_service, &*task_service, &*patch_job_service, &*checkpoint_service,
+                                             &*evaluation_service, &*inference_service}) {
+    builder.RegisterService(service);
+  }
+  grpc = builder.BuildAndStart();
+  if (grpc == nullptr || port == 0) {
+    return base::Unavailable("ADDRESS_IN_USE", fmt::format("cannot listen for gRPC on {}; is another server using it? "
+                                                           "--grpc-address 127.0.0.1:0 takes a free port",
+                                                           address.ToString()));
+  }
+  grpc_address = Address{address.host, port}.ToString();
+  return absl::OkStatus();
+}
+
+absl::Status Server::State::StartServing() {
+  MP_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.http_address));
+  MP_ASSIGN_OR_RETURN(http,
+                      HttpServer::Start(address, {[this] { return metrics.Text(); }, [this] { return ready.load(); }}));
+  MP_RETURN_IF_ERROR(scheduler->Start());
+  MP_RETURN_IF_ERROR(StartGrpc());
+  metrics.GetGauge("modelpatch_build_info", "Always 1; the version is a label.", {{"version", Version()}}).Set(1);
+  grpc->GetHealthCheckService()->SetServingStatus(true);
+  for (const char* service : {v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
+                              v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
+                              v1::EvaluationService::service_full_name(), v1::InferenceService::service_full_name()}) {
+    grpc->GetHealthCheckService()->SetServingStatus(service, true);
+  }
+  ready = true;
+  return absl::OkStatus();
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, base::Logger& log) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<State>(options, log)));
+  MP_RETURN_IF_ERROR(server->state_->Open());
+  MP_RETURN_IF_ERROR(server->state_->StartServing());
+  return server;
+}
+
+Server::~Server() { Drain(); }
+
+const std::string& Server::grpc_address() const { return state_->grpc_address; }
+const std::string& Server::http_address() const { return state_->http->address(); }
+
+void Server::Drain() {
+  state_->ready = false;
+  if (state_->grpc != nullptr) state_->grpc->GetHealthCheckService()->SetServingStatus(false);
+  if (state_->scheduler.has_value()) state_->scheduler->Stop();
+  if (state_->grpc != nullptr) {
+    state_->grpc->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(state_->options.drain_seconds));
+    state_->grpc->Wait();
+    state_->grpc.reset();
+  }
+  state_->http.reset();
+}
+
+}  // namespace modelpatch::server

@@ -1,0 +1,184 @@
+#include "server/services/checkpoint_service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "server/checkpoint_weights.h"
+#include "server/record_messages.h"
+#include "server/resource_names.h"
+#include "server/services/listing.h"
+#include "server/task_conversion.h"
+#include "server/version.h"
+
+namespace modelpatch::server {
+
+grpc::ServerUnaryReactor* CheckpointService::GetCheckpoint(grpc::CallbackServerContext* context,
+                                                           const v1::GetCheckpointRequest* request,
+                                                           v1::Checkpoint* response) {
+  return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
+    const auto record = context_.resolver.FindCheckpoint(request->name());
+    if (!record.ok()) return base::WithField(record.status(), "name");
+    MP_ASSIGN_OR_RETURN(*response, ToMessage(*record));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::ListCheckpoints(grpc::CallbackServerContext* context,
+                                                             const v1::ListCheckpointsRequest* request,
+                                                             v1::ListCheckpointsResponse* response) {
+  return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
+    MP_ASSIGN_OR_RETURN(const auto page,
+                        context_.metadata.ListCheckpoints({request->page_size(), request->page_token()}, ""));
+    for (const store::CheckpointRecord& record : page.records) {
+      MP_ASSIGN_OR_RETURN(*response->add_checkpoints(), ToMessage(record));
+    }
+    response->set_next_page_token(page.next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::DeleteCheckpoint(grpc::CallbackServerContext* context,
+                                                              const v1::DeleteCheckpointRequest* request,
+                                                              google::protobuf::Empty*) {
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Delete(request->name()); });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::Interpolate(grpc::CallbackServerContext* context,
+                                                         const v1::InterpolateRequest* request,
+                                                         v1::Checkpoint* response) {
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Merge(*request, response); });
+}
+
+grpc::ServerUnaryReactor* CheckpointService::CompareCheckpoints(grpc::CallbackServerContext* context,
+                                                                const v1::CompareCheckpointsRequest* request,
+                                                                v1::CompareCheckpointsResponse* response) {
+  return RunOn(context_.slow, *context,
+               [=, this](const UnaryCall& call) { return Compare(*request, call.cancellation(), response); });
+}
+
+absl::Status CheckpointService::Delete(const std::string& name) {
+  const auto record = context_.resolver.FindCheckpoint(name);
+  if (!record.ok()) return base::WithField(record.status(), "name");
+  base::MutexLock lock(blob_mutex_);
+  MP_RETURN_IF_ERROR(context_.metadata.DeleteCheckpoint(record->id));
+  context_.log.Info("checkpoint deleted", {{"checkpoint", record->id}});
+  // A running job may be about to record a checkpoint with the same blob: then the next start of the server collects
+  // it.
+  MP_ASSIGN_OR_RETURN(const std::vector<store::JobRecord> unfinished, context_.metadata.ListUnfinishedJobs());
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> used, context_.metadata.ListBlobDigests());
+  if (!unfinished.empty() || std::binary_search(used.begin(), used.end(), record->blob_digest)) return absl::OkStatus();
+  return context_.blobs.Delete(record->blob_digest);
+}
+
+absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response) {
+  MP_RETURN_IF_ERROR(CheckNewResource(request.checkpoint_id(), "checkpoint_id", request.request_id()));
+  if (const auto existing = context_.metadata.GetCheckpoint(request.checkpoint_id()); existing.ok()) {
+    MP_RETURN_IF_ERROR(
+        CheckRepeated("checkpoints", request.checkpoint_id(), request.request_id(), existing->manifest_json));
+    MP_ASSIGN_OR_RETURN(*response, ToMessage(*existing));
+    return absl::OkStatus();
+  }
+  if (request.mixture().terms().empty()) {
+    return base::WithField(
+        base::InvalidArgument("NO_TERMS", "the mixture has no term; name at least one checkpoint and its coefficient"),
+        "mixture.terms");
+  }
+  const auto resolution = context_.resolver.Resolve(request.mixture());
+  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(resolution->mixture.model_directory));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet merged, MergeWeights(*model, resolution->mixture.terms, context_.blobs));
+
+  v1::Checkpoint message;
+  message.set_kind(v1::CHECKPOINT_KIND_MERGED);
+  message.set_size_bytes(merged.bytes());
+  v1::Lineage& lineage = *message.mutable_lineage();
+  lineage.set_model(ResourceName(kModels, resolution->model.id));
+  lineage.set_model_digest(resolution->model.digest);
+  lineage.set_layout_digest(merged.layout().digest());
+  *lineage.mutable_parents() = resolution->message.terms();
+  lineage.set_code_version(Version());
+
+  base::MutexLock lock(blob_mutex_);
+  store::CheckpointRecord record;
+  MP_ASSIGN_OR_RETURN(record.blob_digest, context_.blobs.Put(merged, {{"model_digest", resolution->model.digest},
+                                                                      {"code_version", Version()}}));
+  record.id = request.checkpoint_id();
+  record.model_id = resolution->model.id;
+  message.set_blob_digest(record.blob_digest);
+  record.manifest_json = ToRecordJson(message, request.request_id());
+  record.create_time = context_.clock.Now();
+  MP_RETURN_IF_ERROR(context_.metadata.InsertCheckpoint(record));
+  context_.log.Info("checkpoint merged", {{"checkpoint", record.id}, {"blob", record.blob_digest}});
+  MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Mixture> CheckpointService::MixtureOf(const std::string& name) const {
+  v1::Mixture mixture;
+  if (name.rfind("models/", 0) == 0) {
+    mixture.set_model(name);
+    return mixture;
+  }
+  MP_RETURN_IF_ERROR(ParseResourceName(kCheckpoints, name).status());
+  auto* term = mixture.add_terms();
+  term->set_checkpoint(name);
+  term->set_coefficient(1);
+  return mixture;
+}
+
+absl::Status CheckpointService::Compare(const v1::CompareCheckpointsRequest& request,
+                                        const base::CancellationToken& cancellation,
+                                        v1::CompareCheckpointsResponse* response) {
+  std::vector<Resolution> sides;
+  for (const auto& [field, name] : {std::pair("first", &request.first()), {"second", &request.second()}}) {
+    const auto mixture = MixtureOf(*name);
+    if (!mixture.ok()) return base::WithField(mixture.status(), field);
+    auto resolution = context_.resolver.Resolve(*mixture);
+    if (!resolution.ok()) {
+      const absl::Status bare = base::Error(resolution.status().code(), base::ReasonOf(resolution.status()),
+                                            std::string(resolution.status().message()));
+      return base::WithField(bare, field);
+    }
+    sides.push_back(*std::move(resolution));
+  }
+  if (sides[0].model.digest != sides[1].model.digest) {
+    return base::WithField(
+        base::FailedPrecondition("CHECKPOINT_OF_ANOTHER_MODEL",
+                                 fmt::format("{} is of {} and {} of {}; compare weights of one model", request.first(),
+                                             sides[0].message.model(), request.second(), sides[1].message.model())),
+        "second");
+  }
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(sides[0].mixture.model_directory));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet first, MergeWeights(*model, sides[0].mixture.terms, context_.blobs));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet second, MergeWeights(*model, sides[1].mixture.terms, context_.blobs));
+  MP_ASSIGN_OR_RETURN(const WeightComparison comparison, CompareWeightSets(model->image_weights, first, second));
+  response->set_weight_cosine(comparison.cosine);
+  response->set_weight_mean_absolute_difference(comparison.mean_absolute_difference);
+  response->set_weight_distance(comparison.distance);
+  if (comparison.task_vector_cosine.has_value()) response->set_task_vector_cosine(*comparison.task_vector_cosine);
+
+  for (int i = 0; i < request.tasks_size(); ++i) {
+    const std::string field = fmt::format("tasks[{}]", i);
+    const auto id = ParseResourceName(kTasks, request.tasks(i));
+    if (!id.ok()) return base::WithField(id.status(), field);
+    const auto record = context_.metadata.GetTask(*id);
+    if (!record.ok()) return base::WithField(record.status(), field);
+    MP_ASSIGN_OR_RETURN(const v1::Task task, ToMessage(*record));
+    if (task.validation_examples() == 0) {
+      return base::WithField(
+          base::FailedPrecondition("EMPTY_SPLIT", fmt::format("{} has no validation examples", request.tasks(i))),
+          field);
+    }
+    MP_ASSIGN_OR_RETURN(const data::TaskSource source, TaskSourceOf(*record, context_.tasks.path()));
+    auto* cka = response->add_cka();
+    cka->set_task(request.tasks(i));
+    MP_ASSIGN_OR_RETURN(const double value, CompareFeatures(model, first, second, *id, source, cancellation));
+    cka->set_cka(value);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace modelpatch::server

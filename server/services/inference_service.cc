@@ -1,0 +1,191 @@
+#include "server/services/inference_service.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/tensor/guard.h"
+#include "server/classes_conversion.h"
+
+namespace modelpatch::server {
+namespace {
+
+constexpr double kMillisecondsPerSecond = 1000;
+
+model::PromptLimits LimitsOf(const ServerOptions& options) {
+  model::PromptLimits limits;
+  limits.maximum_classes = options.maximum_classes;
+  limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
+  return limits;
+}
+
+serve::RequestContext ContextOf(const UnaryCall& call) { return {call.deadline(), call.cancellation()}; }
+
+void FillTimings(const serve::Timings& timings, base::SteadyTime start, v1::Timings* message) {
+  message->set_preprocess_milliseconds(timings.preprocess_seconds * kMillisecondsPerSecond);
+  message->set_queue_milliseconds(timings.queue_seconds * kMillisecondsPerSecond);
+  message->set_inference_milliseconds(timings.inference_seconds * kMillisecondsPerSecond);
+  const std::chrono::duration<double> total = std::chrono::steady_clock::now() - start;
+  message->set_total_milliseconds(total.count() * kMillisecondsPerSecond);
+}
+
+void FillResults(const serve::ClassifyResult& result, const std::vector<std::string>& class_names,
+                 v1::ClassifyResponse* response) {
+  for (const auto& scores : result.images) {
+    auto* image = response->add_results();
+    image->mutable_scores()->Reserve(static_cast<int>(scores.size()));
+    for (const serve::ClassScore& score : scores) {
+      auto* message = image->add_scores();
+      message->set_class_name(class_names[static_cast<size_t>(score.class_index)]);
+      message->set_probability(score.probability);
+      message->set_logit(score.logit);
+      message->set_cosine(score.cosine);
+    }
+  }
+  response->set_truncated_prompt_count(static_cast<int32_t>(result.truncated_prompts));
+}
+
+void FillEmbeddings(const serve::Embeddings& embeddings, google::protobuf::RepeatedPtrField<v1::Embedding>* messages) {
+  for (size_t start = 0; embeddings.width > 0 && start < embeddings.values.size();
+       start += static_cast<size_t>(embeddings.width)) {
+    const float* row = embeddings.values.data() + start;
+    messages->Add()->mutable_values()->Add(row, row + embeddings.width);
+  }
+}
+
+// Does `start` on `executor`: checks that may block, and then hands the call on. If it fails, the call is answered
+// here.
+grpc::ServerUnaryReactor* StartOn(base::Executor& executor, const grpc::CallbackServerContext& context,
+                                  std::function<absl::Status(UnaryCall*)> start) {
+  auto* call = new UnaryCall(context);
+  executor.Schedule([call, start = std::move(start)] {
+    absl::Status status = call->CheckWanted();
+    if (status.ok()) status = tensor::Guarded([&] { return start(call); });
+    if (!status.ok()) call->Answer(status);
+  });
+  return call;
+}
+
+}  // namespace
+
+InferenceService::InferenceService(const ServiceContext& context)
+    : context_(context), limits_(LimitsOf(context.options)) {}
+
+grpc::ServerUnaryReactor* InferenceService::Classify(grpc::CallbackServerContext* context,
+                                                     const v1::ClassifyRequest* request,
+                                                     v1::ClassifyResponse* response) {
+  return StartOn(context_.quick, *context,
+                 [=, this](UnaryCall* call) { return StartClassify(call, *request, response); });
+}
+
+grpc::ServerUnaryReactor* InferenceService::EncodeImages(grpc::CallbackServerContext* context,
+                                                         const v1::EncodeImagesRequest* request,
+                                                         v1::EncodeImagesResponse* response) {
+  return StartOn(context_.quick, *context,
+                 [=, this](UnaryCall* call) { return StartEncodeImages(call, *request, response); });
+}
+
+grpc::ServerUnaryReactor* InferenceService::EncodeTexts(grpc::CallbackServerContext* context,
+                                                        const v1::EncodeTextsRequest* request,
+                                                        v1::EncodeTextsResponse* response) {
+  return StartOn(context_.quick, *context,
+                 [=, this](UnaryCall* call) { return StartEncodeTexts(call, *request, response); });
+}
+
+grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext* context,
+                                                     const v1::TokenizeRequest* request,
+                                                     v1::TokenizeResponse* response) {
+  // A model that is not resident is loaded first.
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return RunTokenize(*request, response); });
+}
+
+absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::ClassifyRequest& request,
+                                             v1::ClassifyResponse* response) {
+  if (request.top_k() < 0) {
+    return base::WithField(
+        base::InvalidArgument("BAD_TOP_K",
+                              fmt::format("top_k is {}; use a positive number, or 0 for all classes", request.top_k())),
+        "top_k");
+  }
+  serve::ClassifyRequest engine_request;
+  auto classes = ToClassPrompts(request.class_prompts(), limits_);
+  if (!classes.ok()) return base::WithField(classes.status(), "class_prompts");
+  engine_request.classes = *std::move(classes);
+  MP_ASSIGN_OR_RETURN(engine_request.images, ToImages(request.images(), context_.options.maximum_queued_images));
+  auto resolution = context_.resolver.Resolve(request.mixture());
+  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
+  engine_request.mixture = std::move(resolution->mixture);
+  engine_request.top_k = request.top_k();
+  engine_request.context = ContextOf(*call);
+  std::vector<std::string> class_names;
+  class_names.reserve(engine_request.classes.size());
+  for (const model::ClassPrompts& one : engine_request.classes) class_names.push_back(one.name);
+  context_.engine.Classify(std::move(engine_request), [call, response, class_names = std::move(class_names),
+                                                       mixture = std::move(resolution->message)](
+                                                          absl::StatusOr<serve::ClassifyResult> result) mutable {
+    if (!result.ok()) return call->Answer(result.status());
+    FillResults(*result, class_names, response);
+    *response->mutable_mixture() = std::move(mixture);
+    FillTimings(result->timings, call->start(), response->mutable_timings());
+    call->Answer(absl::OkStatus());
+  });
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::StartEncodeImages(UnaryCall* call, const v1::EncodeImagesRequest& request,
+                                                 v1::EncodeImagesResponse* response) {
+  serve::EncodeImagesRequest engine_request;
+  MP_ASSIGN_OR_RETURN(engine_request.images, ToImages(request.images(), context_.options.maximum_queued_images));
+  auto resolution = context_.resolver.Resolve(request.mixture());
+  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
+  engine_request.mixture = std::move(resolution->mixture);
+  engine_request.context = ContextOf(*call);
+  context_.engine.EncodeImages(std::move(engine_request), [call, response, mixture = std::move(resolution->message)](
+                                                              absl::StatusOr<serve::Embeddings> result) mutable {
+    if (!result.ok()) return call->Answer(result.status());
+    FillEmbeddings(*result, response->mutable_embeddings());
+    *response->mutable_mixture() = std::move(mixture);
+    FillTimings(result->timings, call->start(), response->mutable_timings());
+    call->Answer(absl::OkStatus());
+  });
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::StartEncodeTexts(UnaryCall* call, const v1::EncodeTextsRequest& request,
+                                                v1::EncodeTextsResponse* response) {
+  MP_ASSIGN_OR_RETURN(std::vector<std::string> texts, ToTexts(request.texts(), limits_));
+  MP_ASSIGN_OR_RETURN(const store::ModelRecord model, context_.resolver.FindModel(request.model()));
+  context_.engine.EncodeTexts(context_.resolver.ModelDirectory(model), std::move(texts), /*normalize=*/true,
+                              ContextOf(*call), [call, response](absl::StatusOr<serve::Embeddings> result) {
+                                if (!result.ok()) return call->Answer(result.status());
+                                FillEmbeddings(*result, response->mutable_embeddings());
+                                for (const bool truncated : result->truncated) response->add_truncated(truncated);
+                                call->Answer(absl::OkStatus());
+                              });
+  return absl::OkStatus();
+}
+
+absl::Status InferenceService::RunTokenize(const v1::TokenizeRequest& request, v1::TokenizeResponse* response) {
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> texts, ToTexts(request.texts(), limits_));
+  MP_ASSIGN_OR_RETURN(const store::ModelRecord record, context_.resolver.FindModel(request.model()));
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(context_.resolver.ModelDirectory(record)));
+  const model::Tokenizer& tokenizer = *model->tokenizer;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto tokens = tokenizer.Tokenize(texts[i]);
+    if (!tokens.ok()) return base::WithField(tokens.status(), fmt::format("texts[{}]", i));
+    auto* message = response->add_tokens();
+    message->mutable_ids()->Assign(tokens->ids.begin(), tokens->ids.end());
+    message->set_truncated(tokens->truncated);
+    message->set_token_count(tokens->untruncated_length);
+    std::vector<int32_t> inner = tokens->ids;
+    if (inner.size() >= 2) inner = {inner.begin() + 1, inner.end() - 1};
+    message->set_kept_text(tokenizer.Decode(inner));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace modelpatch::server

@@ -1,0 +1,36 @@
+// InferenceService: classification and encoding at any mixture. Checks a request, resolves its names, and hands it to
+// the engine. Thread-safe.
+#pragma once
+
+#include "modelpatch/v1/inference_service.grpc.pb.h"
+#include "server/services/service_context.h"
+#include "server/services/unary_call.h"
+
+namespace modelpatch::server {
+
+class InferenceService final : public v1::InferenceService::CallbackService {
+ public:
+  explicit InferenceService(const ServiceContext& context);
+
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
+                                     v1::ClassifyResponse* response) override;
+  grpc::ServerUnaryReactor* EncodeImages(grpc::CallbackServerContext* context, const v1::EncodeImagesRequest* request,
+                                         v1::EncodeImagesResponse* response) override;
+  grpc::ServerUnaryReactor* EncodeTexts(grpc::CallbackServerContext* context, const v1::EncodeTextsRequest* request,
+                                        v1::EncodeTextsResponse* response) override;
+  grpc::ServerUnaryReactor* Tokenize(grpc::CallbackServerContext* context, const v1::TokenizeRequest* request,
+                                     v1::TokenizeResponse* response) override;
+
+ private:
+  absl::Status StartClassify(UnaryCall* call, const v1::ClassifyRequest& request, v1::ClassifyResponse* response);
+  absl::Status StartEncodeImages(UnaryCall* call, const v1::EncodeImagesRequest& request,
+                                 v1::EncodeImagesResponse* response);
+  absl::Status StartEncodeTexts(UnaryCall* call, const v1::EncodeTextsRequest& request,
+                                v1::EncodeTextsResponse* response);
+  absl::Status RunTokenize(const v1::TokenizeRequest& request, v1::TokenizeResponse* response);
+
+  const ServiceContext context_;
+  const model::PromptLimits limits_;
+};
+
+}  // namespace modelpatch::server

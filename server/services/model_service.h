@@ -1,0 +1,33 @@
+// ModelService: imports models into the server's own directory, and forgets them. Thread-safe.
+#pragma once
+
+#include "modelpatch/v1/model_service.grpc.pb.h"
+#include "server/services/service_context.h"
+#include "server/services/unary_call.h"
+
+namespace modelpatch::server {
+
+class ModelService final : public v1::ModelService::CallbackService {
+ public:
+  explicit ModelService(const ServiceContext& context) : context_(context) {}
+
+  grpc::ServerUnaryReactor* ImportModel(grpc::CallbackServerContext* context, const v1::ImportModelRequest* request,
+                                        v1::Model* response) override;
+  grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
+                                     v1::Model* response) override;
+  grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
+                                       v1::ListModelsResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteModel(grpc::CallbackServerContext* context, const v1::DeleteModelRequest* request,
+                                        google::protobuf::Empty* response) override;
+
+ private:
+  absl::Status Import(const v1::ImportModelRequest& request, const base::CancellationToken& cancellation,
+                      v1::Model* response);
+  absl::Status Delete(const std::string& name);
+  // Whether a record still needs the directory of that digest.
+  absl::StatusOr<bool> InUse(const std::string& digest);
+
+  const ServiceContext context_;
+};
+
+}  // namespace modelpatch::server

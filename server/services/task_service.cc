@@ -1,0 +1,152 @@
+#include "server/services/task_service.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/base/digest.h"
+#include "core/data/task.h"
+#include "server/record_messages.h"
+#include "server/resource_names.h"
+#include "server/services/listing.h"
+#include "server/task_conversion.h"
+
+namespace modelpatch::server {
+namespace {
+
+absl::Status InTask(const absl::Status& status, const v1::Task& task) {
+  return base::WithField(WithTaskField(status, task), "task");
+}
+
+// Fails early, with the client's own words, where a path is not allowed.
+absl::Status CheckPaths(const data::TaskSource& source, const RootPaths& roots) {
+  for (const auto& [field, path] :
+       {std::pair("train", &source.train), {"validation", &source.validation}, {"test", &source.test}}) {
+    if (path->empty()) continue;
+    MP_RETURN_IF_ERROR(base::WithField(roots.Resolve(*path).status(), field));
+  }
+  return absl::OkStatus();
+}
+
+// Messages speak of the client's files, not of our copies.
+absl::Status WithoutStagedPath(const absl::Status& status, const std::string& staged) {
+  std::string message(status.message());
+  for (size_t at; (at = message.find(staged + "/")) != std::string::npos;) message.erase(at, staged.size() + 1);
+  const absl::Status renamed = base::Error(status.code(), base::ReasonOf(status), message);
+  const std::string field = base::FieldOf(status);
+  return field.empty() ? renamed : base::WithField(renamed, field);
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* TaskService::CreateTask(grpc::CallbackServerContext* context,
+                                                  const v1::CreateTaskRequest* request, v1::Task* response) {
+  return RunOn(context_.slow, *context,
+               [=, this](const UnaryCall& call) { return Create(*request, call.cancellation(), response); });
+}
+
+grpc::ServerUnaryReactor* TaskService::GetTask(grpc::CallbackServerContext* context, const v1::GetTaskRequest* request,
+                                               v1::Task* response) {
+  return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
+    const auto id = ParseResourceName(kTasks, request->name());
+    if (!id.ok()) return base::WithField(id.status(), "name");
+    MP_ASSIGN_OR_RETURN(const store::TaskRecord record, context_.metadata.GetTask(*id));
+    MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TaskService::ListTasks(grpc::CallbackServerContext* context,
+                                                 const v1::ListTasksRequest* request, v1::ListTasksResponse* response) {
+  return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
+    MP_ASSIGN_OR_RETURN(const auto page, context_.metadata.ListTasks({request->page_size(), request->page_token()}));
+    for (const store::TaskRecord& record : page.records) {
+      MP_ASSIGN_OR_RETURN(*response->add_tasks(), ToMessage(record));
+    }
+    response->set_next_page_token(page.next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* TaskService::DeleteTask(grpc::CallbackServerContext* context,
+                                                  const v1::DeleteTaskRequest* request, google::protobuf::Empty*) {
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Delete(request->name()); });
+}
+
+absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const base::CancellationToken& cancellation,
+                                 v1::Task* response) {
+  MP_RETURN_IF_ERROR(CheckNewResource(request.task_id(), "task_id", request.request_id()));
+  if (const auto existing = context_.metadata.GetTask(request.task_id()); existing.ok()) {
+    MP_RETURN_IF_ERROR(CheckRepeated("tasks", request.task_id(), request.request_id(), existing->details_json));
+    MP_ASSIGN_OR_RETURN(*response, ToMessage(*existing));
+    return absl::OkStatus();
+  }
+  const v1::Task& asked = request.task();
+  const auto source = ToTaskSource(asked, context_.import_roots);
+  if (!source.ok()) return base::WithField(source.status(), "task");
+  MP_RETURN_IF_ERROR(InTask(data::CheckTaskSource(*source), asked));
+  MP_RETURN_IF_ERROR(InTask(CheckPaths(*source, context_.import_roots), asked));
+
+  MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.tasks.Stage());
+  const std::string staged_path = staged->path();
+  auto stored = StageTaskFiles(*source, context_.import_roots, staged_path, cancellation);
+  if (!stored.ok()) return InTask(stored.status(), asked);
+  // The copies are opened, not the originals: what was checked is what is kept.
+  v1::Task message = asked;
+  {
+    data::DecodeLimits limits;
+    limits.maximum_pixels = context_.options.maximum_image_pixels;
+    const auto opened = data::OpenTask(request.task_id(), WithDirectory(*stored, staged_path), limits);
+    if (!opened.ok()) return InTask(WithoutStagedPath(opened.status(), staged_path), asked);
+    FillTask(*opened, message);
+  }
+  // Equal bytes in equal places share one directory.
+  const std::string key =
+      ContentKeyOf(*stored).empty() ? "" : base::Sha256Hex(message.digest() + "\n" + data::TaskSourceToJson(*stored));
+  store::TaskRecord record;
+  record.id = request.task_id();
+  record.digest = message.digest();
+  record.source_json = data::TaskSourceToJson(key.empty() ? *stored : WithDirectory(*stored, key));
+  record.details_json = ToRecordJson(message, request.request_id());
+  record.create_time = context_.clock.Now();
+
+  base::MutexLock lock(context_.tasks.mutex());
+  if (!key.empty()) MP_RETURN_IF_ERROR(context_.tasks.Publish(*staged, key));
+  if (const absl::Status inserted = context_.metadata.InsertTask(record); !inserted.ok()) {
+    const auto in_use = InUse(key);
+    if (!key.empty() && in_use.ok() && !*in_use) (void)context_.tasks.Remove(key);
+    return inserted;
+  }
+  context_.log.Info("task created", {{"task", record.id}, {"digest", record.digest}});
+  MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
+  return absl::OkStatus();
+}
+
+absl::Status TaskService::Delete(const std::string& name) {
+  const auto id = ParseResourceName(kTasks, name);
+  if (!id.ok()) return base::WithField(id.status(), "name");
+  base::MutexLock lock(context_.tasks.mutex());
+  MP_ASSIGN_OR_RETURN(const store::TaskRecord record, context_.metadata.GetTask(*id));
+  MP_RETURN_IF_ERROR(context_.metadata.DeleteTask(*id));
+  const auto source = data::TaskSourceFromJson(record.source_json);
+  const std::string key = source.ok() ? ContentKeyOf(*source) : "";
+  if (!key.empty()) {
+    MP_ASSIGN_OR_RETURN(const bool in_use, InUse(key));
+    if (!in_use) MP_RETURN_IF_ERROR(context_.tasks.Remove(key));
+  }
+  context_.log.Info("task deleted", {{"task", *id}});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> TaskService::InUse(const std::string& key) {
+  return AnyRecord<store::TaskRecord>(
+      [this](const store::PageRequest& page) { return context_.metadata.ListTasks(page); },
+      [&](const store::TaskRecord& record) {
+        const auto source = data::TaskSourceFromJson(record.source_json);
+        return source.ok() && ContentKeyOf(*source) == key;
+      });
+}
+
+}  // namespace modelpatch::server
