@@ -1,4 +1,4 @@
-#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_clip.h"
 
 #include <gtest/gtest.h>
 
