@@ -128,7 +128,17 @@ class DigitGenerator final : public Generator {
       for (Point& point : stroke) point = affine.Apply(point);
     }
     const float pen = uniform(0.06, 0.15);
+    // Most pixels are far from the glyph: its bounding box spares them the segments.
+    Point low{1e9f, 1e9f}, high{-1e9f, -1e9f};
+    for (const Stroke& stroke : glyph) {
+      for (const Point& point : stroke) {
+        low = {std::min(low.x, point.x), std::min(low.y, point.y)};
+        high = {std::max(high.x, point.x), std::max(high.y, point.y)};
+      }
+    }
     canvas.Paint(ink, uniform(0.85, 1.0), [&](Point p) {
+      const float outside = std::max({low.x - p.x, p.x - high.x, low.y - p.y, p.y - high.y});
+      if (outside > pen + 4.0f / static_cast<float>(side)) return outside - pen;
       float nearest = 1e9f;
       for (const Stroke& stroke : glyph) {
         for (size_t i = 1; i < stroke.size(); ++i) {

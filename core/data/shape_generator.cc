@@ -137,8 +137,12 @@ class ShapeGenerator final : public Generator {
     const float shear = uniform(-0.12, 0.12);
     const Point center{uniform(-room, room), uniform(-room, room)};
     const Affine back = MakeAffine(angle, shear, size * stretch, size / stretch, center).Inverse();
-    canvas.Paint(ink, uniform(0.85, 1.0),
-                 [&](Point p) { return size * Distance(static_cast<Shape>(shape), back.Apply(p)); });
+    canvas.Paint(ink, uniform(0.85, 1.0), [&](Point p) {
+      const Point q = back.Apply(p);
+      // No shape reaches further than 1.2; beyond, far enough for the blending too, the exact distance does not matter.
+      const float beyond = Length(q) - 1.2f;
+      return size * (size * beyond > 8.0f / static_cast<float>(side) ? beyond : Distance(static_cast<Shape>(shape), q));
+    });
     canvas.AddNoise(uniform(0.01, 0.08), random);
 
     GeneratedExample example;
