@@ -19,7 +19,7 @@ google::rpc::Status ErrorOf(int code, const std::string& reason, const std::stri
   return ToRpcStatus(base::Error(static_cast<absl::StatusCode>(code), reason, message));
 }
 
-v1::PatchJobStep ToMessage(const store::StepRecord& record, const std::vector<std::string>& names) {
+v1::PatchJobStep StepMessage(const store::StepRecord& record, const std::vector<std::string>& names) {
   v1::PatchJobStep step;
   step.set_id(record.name);
   step.set_kind(record.name == kFineTuneStep ? v1::STEP_KIND_FINE_TUNE
@@ -57,7 +57,7 @@ absl::StatusOr<v1::PatchJob> ToMessage(const store::JobRecord& record, const std
   if (record.start_time.has_value()) *job.mutable_start_time() = ToTimestamp(*record.start_time);
   if (record.end_time.has_value()) *job.mutable_end_time() = ToTimestamp(*record.end_time);
   const std::vector<std::string> names = StepNames(steps);
-  for (const store::StepRecord& step : steps) *job.add_steps() = ToMessage(step, names);
+  for (const store::StepRecord& step : steps) *job.add_steps() = StepMessage(step, names);
   if (progress.has_value()) {
     if (auto message = ToStepProgress(*progress, names)) {
       for (auto& step : *job.mutable_steps()) {

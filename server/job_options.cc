@@ -96,12 +96,12 @@ absl::StatusOr<AlphaChoice> ResolveAlphas(v1::PatchJobSpec& spec) {
     return base::WithField(base::InvalidArgument("DUPLICATE_ALPHA", fmt::format("α = {} is given twice", *twice)),
                            "alphas");
   }
-  std::vector<double> needed = {0, 1};
-  if (choice.policy == patch::AlphaPolicy::kFixed) needed.push_back(choice.fixed_alpha);
-  for (const double alpha : needed) {
-    const auto place = std::lower_bound(choice.alphas.begin(), choice.alphas.end(), alpha);
-    if (place == choice.alphas.end() || *place != alpha) choice.alphas.insert(place, alpha);
-  }
+  choice.alphas.push_back(0);
+  choice.alphas.push_back(1);
+  if (choice.policy == patch::AlphaPolicy::kFixed) choice.alphas.push_back(choice.fixed_alpha);
+  std::sort(choice.alphas.begin(), choice.alphas.end());
+  choice.alphas.resize(
+      static_cast<size_t>(std::unique(choice.alphas.begin(), choice.alphas.end()) - choice.alphas.begin()));
   // −0 is 0.
   choice.alphas.front() = 0;
   spec.mutable_alphas()->Assign(choice.alphas.begin(), choice.alphas.end());

@@ -11,6 +11,7 @@
 
 #include "core/patch/alpha_policy.h"
 #include "core/sched/event_log.h"
+#include "core/store/job_state.h"
 #include "core/train/step_runner.h"
 #include "modelpatch/v1/patch_job_service.pb.h"
 #include "modelpatch/v1/resources.pb.h"

@@ -36,6 +36,8 @@ class StreamCall final : public grpc::ServerWriteReactor<Message> {
     return call;
   }
 
+  ~StreamCall() override = default;
+
   // Call it before the first message, at most once.
   void SetHooks(Hooks hooks) MP_EXCLUDES(mutex_) {
     base::MutexLock lock(mutex_);
@@ -64,8 +66,6 @@ class StreamCall final : public grpc::ServerWriteReactor<Message> {
 
  private:
   explicit StreamCall(size_t capacity) : capacity_(capacity) {}
-  ~StreamCall() override = default;
-  friend struct std::default_delete<StreamCall>;
 
   // Does the next thing, unless a write is under way: its end calls this again.
   void Advance() MP_REQUIRES(mutex_) {
