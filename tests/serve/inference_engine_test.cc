@@ -1,0 +1,144 @@
+// The engine with a real (tiny) model.
+#include "core/serve/inference_engine.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <future>
+
+#include "core/data/image_codec.h"
+#include "core/model/model_loader.h"
+#include "core/store/blob_store.h"
+#include "tests/support/fakes.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/test_data.h"
+#include "tests/support/tiny_clip.h"
+
+namespace modelpatch::serve {
+namespace {
+
+using ::modelpatch::testing::FailsWith;
+
+class InferenceEngineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    testing::WriteTinyModel(directory_, 1);
+    testing::WriteTinyModel(scratch_.Path("other"), 2);
+    ASSERT_OK_AND_ASSIGN(model_, model::LoadModel(directory_, tensor::Device(), {}));
+    ASSERT_OK_AND_ASSIGN(const auto other, model::LoadModel(scratch_.Path("other"), tensor::Device(), {}));
+    ASSERT_OK_AND_ASSIGN(blob_, blobs_.Put(other->image_weights, {}));
+    engine_ = std::make_unique<InferenceEngine>(EngineOptions{}, executor_, blobs_, clock_, *metrics_);
+  }
+
+  ClassifyRequest Request(double alpha) const {
+    ClassifyRequest request;
+    request.mixture.model_directory = directory_;
+    if (alpha != 0) request.mixture.terms = {{blob_, alpha}};
+    request.classes = {{"circle", {"a red circle"}}, {"square", {"a blue square"}}, {"seven", {"the digit seven"}}};
+    data::RgbImage image{20, 30, std::vector<uint8_t>(20 * 30 * 3)};
+    for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 37);
+    request.images = {{*data::EncodePng(image), {}}};
+    return request;
+  }
+
+  absl::StatusOr<ClassifyResult> Classify(ClassifyRequest request) {
+    std::promise<absl::StatusOr<ClassifyResult>> promise;
+    engine_->Classify(std::move(request), [&](absl::StatusOr<ClassifyResult> result) { promise.set_value(std::move(result)); });
+    return promise.get_future().get();
+  }
+
+  const testing::ScratchDirectory scratch_;
+  const std::string directory_ = scratch_.Path("model");
+  const store::BlobStore blobs_{scratch_.path()};
+  const base::SystemClock clock_;
+  const std::unique_ptr<base::MetricRegistry> metrics_ = base::MakeNullMetricRegistry();
+  testing::InlineExecutor executor_;
+  std::shared_ptr<const model::ClipModel> model_;
+  std::string blob_;
+  std::unique_ptr<InferenceEngine> engine_;
+};
+
+TEST_F(InferenceEngineTest, ScoresAreRankedAndConsistent) {
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult result, Classify(Request(0.5)));
+  ASSERT_EQ(result.images.size(), 1u);
+  const auto& scores = result.images[0];
+  ASSERT_EQ(scores.size(), 3u);
+  double sum = 0;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    sum += scores[i].probability;
+    EXPECT_NEAR(scores[i].logit, model_->logit_scale * scores[i].cosine, 1e-4);
+    if (i > 0) EXPECT_GE(scores[i - 1].probability, scores[i].probability);
+  }
+  EXPECT_NEAR(sum, 1, 1e-5);
+}
+
+TEST_F(InferenceEngineTest, TopKKeepsTheBestWithTheProbabilitiesOfAll) {
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult all, Classify(Request(0.5)));
+  ClassifyRequest request = Request(0.5);
+  request.top_k = 1;
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult best, Classify(std::move(request)));
+  ASSERT_EQ(best.images[0].size(), 1u);
+  EXPECT_EQ(best.images[0][0].class_index, all.images[0][0].class_index);
+  EXPECT_DOUBLE_EQ(best.images[0][0].probability, all.images[0][0].probability);
+}
+
+TEST_F(InferenceEngineTest, AlphaMovesTheAnswerAndItsEndsAreTheModels) {
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult zero, Classify(Request(0)));
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult half, Classify(Request(0.5)));
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult one, Classify(Request(1)));
+  EXPECT_NE(zero.images[0][0].cosine, half.images[0][0].cosine);
+  EXPECT_NE(one.images[0][0].cosine, half.images[0][0].cosine);
+  // A tensor of the same pixels gives the same scores as the encoded image.
+  ClassifyRequest request = Request(0);
+  ASSERT_OK_AND_ASSIGN(const data::RgbImage pixels, data::PreprocessToPixels(request.images[0].encoded, model_->preprocess));
+  request.images[0].pixels.resize(3 * 16 * 16);
+  data::NormalizeToPlanar(pixels.pixels.data(), model_->preprocess, request.images[0].pixels.data());
+  request.images[0].encoded.clear();
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult from_tensor, Classify(std::move(request)));
+  EXPECT_DOUBLE_EQ(from_tensor.images[0][0].cosine, zero.images[0][0].cosine);
+}
+
+TEST_F(InferenceEngineTest, BadInputNamesTheImage) {
+  ClassifyRequest request = Request(0);
+  request.images.push_back({"not an image", {}});
+  const auto garbage = Classify(std::move(request));
+  EXPECT_EQ(garbage.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::FieldOf(garbage.status()), "images[1]");
+  request = Request(0);
+  request.images[0] = {"", std::vector<float>(5)};
+  EXPECT_THAT(Classify(std::move(request)), FailsWith(absl::StatusCode::kInvalidArgument, "BAD_IMAGE_TENSOR"));
+  request = Request(0);
+  request.images[0] = {"", std::vector<float>(3 * 16 * 16, std::nanf(""))};
+  EXPECT_THAT(Classify(std::move(request)), FailsWith(absl::StatusCode::kInvalidArgument, "BAD_IMAGE_TENSOR"));
+}
+
+TEST_F(InferenceEngineTest, UnknownBlobsAndPassedDeadlinesAreErrors) {
+  ClassifyRequest request = Request(0);
+  request.mixture.terms = {{std::string(64, '0'), 0.5}};
+  EXPECT_THAT(Classify(std::move(request)), FailsWith(absl::StatusCode::kNotFound, "BLOB_NOT_FOUND"));
+  request = Request(0);
+  request.context.deadline = clock_.SteadyNow() - std::chrono::seconds(1);
+  EXPECT_EQ(Classify(std::move(request)).status().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(InferenceEngineTest, EvictedModelsComeBack) {
+  EXPECT_OK(Classify(Request(0.5)));
+  engine_->EvictModel(directory_);
+  EXPECT_OK(Classify(Request(0.5)));
+}
+
+TEST_F(InferenceEngineTest, SweepsThroughTheBatcher) {
+  InferenceEngine::SweepTask task{"digits", {}, patch::TaskRole::kPatching, data::Split::kTest};
+  task.source.format = "generator";
+  task.source.generator = "digits";
+  task.source.generated_train = 10;
+  task.source.generated_test = 30;
+  ResolvedMixture start{directory_, {}};
+  ResolvedMixture end{directory_, {{blob_, 1.0}}};
+  ASSERT_OK_AND_ASSIGN(const auto points, engine_->Sweep(start, end, {0, 0.5, 1}, {task}, {}, nullptr));
+  ASSERT_EQ(points.size(), 3u);
+  EXPECT_EQ(points[1].accuracies[0].total, 30);
+}
+
+}  // namespace
+}  // namespace modelpatch::serve

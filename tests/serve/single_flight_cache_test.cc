@@ -1,0 +1,90 @@
+#include "core/serve/single_flight_cache.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+
+namespace modelpatch::serve {
+namespace {
+
+using Cache = SingleFlightCache<int>;
+
+Cache::Builder Build(int value, int64_t bytes, int* builds = nullptr) {
+  return [=]() -> absl::StatusOr<Cache::Built> {
+    if (builds != nullptr) ++*builds;
+    return Cache::Built{std::make_shared<const int>(value), bytes};
+  };
+}
+
+TEST(SingleFlightCacheTest, BuildsOnceAndKeeps) {
+  Cache cache(100);
+  int builds = 0;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK_AND_ASSIGN(const auto value, cache.Get("a", Build(7, 10, &builds)));
+    EXPECT_EQ(*value, 7);
+  }
+  EXPECT_EQ(builds, 1);
+  EXPECT_EQ(cache.statistics().hits, 2);
+  EXPECT_EQ(cache.statistics().bytes, 10);
+}
+
+TEST(SingleFlightCacheTest, TheLeastRecentlyUsedGoesFirst) {
+  Cache cache(20);
+  EXPECT_OK(cache.Get("a", Build(1, 10)));
+  EXPECT_OK(cache.Get("b", Build(2, 10)));
+  EXPECT_OK(cache.Get("a", Build(1, 10)));
+  EXPECT_OK(cache.Get("c", Build(3, 10)));
+  EXPECT_NE(cache.Find("a"), nullptr);
+  EXPECT_EQ(cache.Find("b"), nullptr);
+  EXPECT_NE(cache.Find("c"), nullptr);
+}
+
+TEST(SingleFlightCacheTest, AValueLargerThanTheBudgetIsGivenAndNotKept) {
+  Cache cache(20);
+  EXPECT_OK(cache.Get("small", Build(1, 10)));
+  ASSERT_OK_AND_ASSIGN(const auto value, cache.Get("large", Build(2, 21)));
+  EXPECT_EQ(*value, 2);
+  EXPECT_EQ(cache.Find("large"), nullptr);
+  EXPECT_NE(cache.Find("small"), nullptr);
+}
+
+TEST(SingleFlightCacheTest, AnErrorIsForgotten) {
+  Cache cache(20);
+  const auto fail = []() -> absl::StatusOr<Cache::Built> { return base::Unavailable("NO", "no"); };
+  EXPECT_THAT(cache.Get("a", fail), testing::FailsWith(absl::StatusCode::kUnavailable, "NO"));
+  EXPECT_OK(cache.Get("a", Build(1, 1)));
+}
+
+TEST(SingleFlightCacheTest, EvictsByPrefixOnly) {
+  Cache cache(100);
+  for (const char* key : {"m1|a", "m1|b", "m2|a"}) EXPECT_OK(cache.Get(key, Build(1, 10)));
+  cache.EvictPrefix("m1");
+  EXPECT_EQ(cache.Find("m1|a"), nullptr);
+  EXPECT_EQ(cache.Find("m1|b"), nullptr);
+  EXPECT_NE(cache.Find("m2|a"), nullptr);
+  EXPECT_EQ(cache.statistics().bytes, 10);
+}
+
+TEST(SingleFlightCacheTest, ManyThreadsShareOneBuild) {
+  Cache cache(100);
+  std::atomic<int> builds = 0;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      const auto value = cache.Get("a", [&]() -> absl::StatusOr<Cache::Built> {
+        ++builds;
+        return Cache::Built{std::make_shared<const int>(7), 1};
+      });
+      if (value.ok() && **value == 7) ++right;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(builds, 1);
+  EXPECT_EQ(right, 8);
+}
+
+}  // namespace
+}  // namespace modelpatch::serve

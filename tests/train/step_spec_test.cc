@@ -1,0 +1,113 @@
+#include "core/train/step_spec.h"
+
+#include <cmath>
+
+#include "core/train/pretrain_spec.h"
+#include "core/train/step_result.h"
+#include "tests/support/status_matchers.h"
+
+namespace modelpatch::train {
+namespace {
+
+using ::modelpatch::testing::FailsWith;
+
+NamedTask Digits() {
+  NamedTask task;
+  task.name = "digits";
+  task.source.format = "generator";
+  task.source.generator = "digits";
+  task.source.generated_train = 10;
+  return task;
+}
+
+TEST(StepSpecTest, FineTuneSurvivesJson) {
+  StepSpec spec;
+  spec.blob_directory = "/blobs";
+  spec.device = "cuda:1";
+  spec.lease_bytes = int64_t{1} << 40;
+  FineTuneSpec work{"/models/x", Digits(), {}};
+  work.options.seed = 0xffffffffffffffffULL;
+  work.options.learning_rate = 1.0 / 3;
+  spec.work = work;
+  ASSERT_OK_AND_ASSIGN(const StepSpec read, StepSpecFromJson(StepSpecToJson(spec)));
+  const auto& parsed = std::get<FineTuneSpec>(read.work);
+  EXPECT_EQ(parsed.options.seed, work.options.seed);
+  EXPECT_EQ(parsed.options.learning_rate, work.options.learning_rate);
+  EXPECT_EQ(parsed.task.source, work.task.source);
+  EXPECT_EQ(read.device, "cuda:1");
+  EXPECT_EQ(read.lease_bytes, spec.lease_bytes);
+}
+
+TEST(StepSpecTest, SearchSurvivesJson) {
+  StepSpec spec;
+  SearchSpec work;
+  work.model_directory = "/m";
+  work.fine_tune_directory = "/f";
+  work.patching_tasks = {Digits()};
+  work.supported_tasks = {Digits(), Digits()};
+  work.alphas = {0, 0.1, 1};
+  work.policy = patch::AlphaPolicy::kBudget;
+  spec.work = work;
+  ASSERT_OK_AND_ASSIGN(const StepSpec read, StepSpecFromJson(StepSpecToJson(spec)));
+  const auto& parsed = std::get<SearchSpec>(read.work);
+  EXPECT_EQ(parsed.alphas, work.alphas);
+  EXPECT_EQ(parsed.policy, patch::AlphaPolicy::kBudget);
+  EXPECT_EQ(parsed.supported_tasks.size(), 2u);
+}
+
+TEST(StepSpecTest, OtherJsonIsRefused) {
+  for (const char* bad : {"", "[]", "{}", "{\"blob_directory\": 3}", "{\"search\": {}}"}) {
+    EXPECT_THAT(StepSpecFromJson(bad), FailsWith(absl::StatusCode::kInvalidArgument, "BAD_STEP_SPEC")) << bad;
+  }
+}
+
+TEST(FineTuneOptionsTest, EveryOptionHasARange) {
+  EXPECT_OK(CheckFineTuneOptions({}));
+  const auto fails = [](auto change, const std::string& field) {
+    FineTuneOptions options;
+    change(options);
+    const absl::Status status = CheckFineTuneOptions(options);
+    EXPECT_THAT(status, FailsWith(absl::StatusCode::kInvalidArgument, "BAD_FINE_TUNE_OPTION")) << field;
+    EXPECT_EQ(base::FieldOf(status), field);
+  };
+  fails([](FineTuneOptions& o) { o.steps = 0; }, "steps");
+  fails([](FineTuneOptions& o) { o.batch_size = -1; }, "batch_size");
+  fails([](FineTuneOptions& o) { o.learning_rate = std::nan(""); }, "learning_rate");
+  fails([](FineTuneOptions& o) { o.warmup_steps = o.steps + 1; }, "warmup_steps");
+  fails([](FineTuneOptions& o) { o.beta2 = 1.0; }, "beta2");
+  fails([](FineTuneOptions& o) { o.gradient_clip = -1; }, "gradient_clip");
+}
+
+TEST(StepResultTest, SearchResultSurvivesJson) {
+  SearchResult result;
+  result.alpha = 0.35;
+  result.validation = {{0.35, {{"digits", patch::TaskRole::kPatching, data::Split::kValidation, 3, 7}}}};
+  result.test = {{1.0, {{"shapes", patch::TaskRole::kSupported, data::Split::kTest, 1, 2}}}};
+  result.trade_off.path_correction_cost = 0.25;
+  result.cka = {{"shapes", 0.9}};
+  ASSERT_OK_AND_ASSIGN(const SearchResult read, SearchResultFromJson(SearchResultToJson(result)));
+  EXPECT_EQ(read.alpha, 0.35);
+  EXPECT_EQ(read.validation[0].accuracies[0].correct, 3);
+  EXPECT_EQ(read.test[0].accuracies[0].role, patch::TaskRole::kSupported);
+  EXPECT_EQ(read.test[0].accuracies[0].split, data::Split::kTest);
+  EXPECT_EQ(read.trade_off.path_correction_cost, 0.25);
+  EXPECT_EQ(read.cka.at("shapes"), 0.9);
+  EXPECT_THAT(SearchResultFromJson("{}"), FailsWith(absl::StatusCode::kDataLoss, "BAD_STEP_RESULT"));
+  EXPECT_THAT(FineTuneResultFromJson("no"), FailsWith(absl::StatusCode::kDataLoss, "BAD_STEP_RESULT"));
+}
+
+TEST(PretrainSpecTest, ReadsMembersAndRefusesUnknownOnes) {
+  constexpr char kTask[] = R"({"name": "t", "source": {"format": "idx", "train": "mnist"}})";
+  const std::string good = std::string(R"({"width": 96, "tasks": [)") + kTask + "]}";
+  ASSERT_OK_AND_ASSIGN(const PretrainSpec spec, ParsePretrainSpec(good, "/data"));
+  EXPECT_EQ(spec.width, 96);
+  EXPECT_EQ(spec.tasks[0].source.train, "/data/mnist");
+  EXPECT_EQ(spec.tasks[0].source.test, "");
+  const auto code = absl::StatusCode::kInvalidArgument;
+  EXPECT_THAT(ParsePretrainSpec(R"({"widht": 96})", "/"), FailsWith(code, "BAD_PRETRAIN_SPEC"));
+  EXPECT_THAT(ParsePretrainSpec(R"({"width": "wide"})", "/"), FailsWith(code, "BAD_PRETRAIN_SPEC"));
+  EXPECT_THAT(ParsePretrainSpec("{}", "/"), FailsWith(code, "BAD_PRETRAIN_SPEC"));
+}
+
+}  // namespace
+}  // namespace modelpatch::train
