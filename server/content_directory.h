@@ -35,7 +35,7 @@ class ContentDirectory {
 
   const std::string& path() const { return path_; }
   std::string PathOf(const std::string& key) const { return path_ + "/" + key; }
-  base::Mutex& mutex() { return mutex_; }
+  base::Mutex& mutex() MP_THREAD_ATTRIBUTE(lock_returned(mutex_)) { return mutex_; }
 
   // An empty directory to fill. RESOURCE_EXHAUSTED (DISK_FULL).
   absl::StatusOr<std::unique_ptr<StagedDirectory>> Stage() const;

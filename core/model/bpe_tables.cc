@@ -168,7 +168,7 @@ absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::strin
   MP_ASSIGN_OR_RETURN(tables.end_of_text_id, RequiredToken(reader.ids, std::string(kEndOfText), "end of text"));
   const ByteSymbols symbols;
   for (int byte = 0; byte < 256; ++byte) {
-    const std::string symbol = symbols.SymbolOf(static_cast<uint8_t>(byte));
+    const std::string& symbol = symbols.SymbolOf(static_cast<uint8_t>(byte));
     MP_ASSIGN_OR_RETURN(tables.byte_ids[byte],
                         RequiredToken(reader.ids, symbol, fmt::format("the symbol of byte {}", byte)));
     MP_ASSIGN_OR_RETURN(tables.last_byte_ids[byte], RequiredToken(reader.ids, symbol + std::string(kEndOfWord),
