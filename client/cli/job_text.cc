@@ -1,0 +1,160 @@
+#include "client/cli/job_text.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "client/cli/arguments.h"
+#include "client/cli/curve_text.h"
+#include "client/cli/table.h"
+#include "client/cli/text_format.h"
+#include "client/status_details.h"
+
+namespace modelpatch::client {
+namespace {
+
+std::string PolicyText(const v1::AlphaPolicy& policy) {
+  switch (policy.policy_case()) {
+    case v1::AlphaPolicy::kFixedAlpha:
+      return absl::StrCat("fixed at ", Number(policy.fixed_alpha()));
+    case v1::AlphaPolicy::kBudget:
+      return absl::StrCat("budget of ", Number(policy.budget().epsilon_points()), " points");
+    case v1::AlphaPolicy::kMean:
+    case v1::AlphaPolicy::POLICY_NOT_SET:
+      break;
+  }
+  return "best mean";
+}
+
+std::string FineTuneText(const v1::FineTuneOptions& options) {
+  std::vector<std::string> parts;
+  if (options.has_steps()) parts.push_back(absl::StrCat(options.steps(), " steps"));
+  if (options.has_batch_size()) parts.push_back(absl::StrCat("batch ", options.batch_size()));
+  if (options.has_learning_rate()) parts.push_back(absl::StrCat("learning rate ", Number(options.learning_rate())));
+  if (options.has_warmup_steps()) parts.push_back(absl::StrCat("warm-up ", options.warmup_steps()));
+  if (options.has_weight_decay()) parts.push_back(absl::StrCat("weight decay ", Number(options.weight_decay())));
+  if (options.has_seed()) parts.push_back(absl::StrCat("seed ", options.seed()));
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string StepsText(const v1::PatchJob& job) {
+  Table table({{"STEP"},
+               {"KIND"},
+               {"STATE"},
+               {"DEVICE"},
+               {"MEMORY", Align::kRight},
+               {"DONE", Align::kRight},
+               {"STARTED"},
+               {"ENDED"}});
+  for (const v1::PatchJobStep& step : job.steps()) {
+    table.AddRow({step.id(), KindName(step.kind()), StateName(step.state()), step.device(),
+                  step.memory_bytes() > 0 ? Bytes(step.memory_bytes()) : "",
+                  step.progress().total_steps() > 0
+                      ? absl::StrCat(step.progress().step(), "/", step.progress().total_steps())
+                      : "",
+                  Time(step.start_time()), Time(step.end_time())});
+  }
+  return table.Render();
+}
+
+std::string MetricsText(const v1::PatchMetrics& metrics) {
+  Properties lines;
+  if (metrics.has_distance_to_optimal()) {
+    lines.Add("distance to optimal", absl::StrFormat("%.2f points", metrics.distance_to_optimal() * 100));
+  }
+  if (metrics.has_distance_to_endpoints()) {
+    lines.Add("distance to endpoints", absl::StrFormat("%.2f points", metrics.distance_to_endpoints() * 100));
+  }
+  if (metrics.has_path_correction_cost()) {
+    lines.Add("path correction cost", absl::StrFormat("%.2f points", metrics.path_correction_cost() * 100));
+  }
+  if (metrics.has_weight_cosine()) lines.Add("weight cosine", absl::StrFormat("%.6f", metrics.weight_cosine()));
+  if (metrics.has_weight_mean_absolute_difference()) {
+    lines.Add("mean |Δweight|", Number(metrics.weight_mean_absolute_difference()));
+  }
+  for (const v1::TaskCka& cka : metrics.cka()) {
+    lines.Add(absl::StrCat("CKA on ", ShortName(cka.task())), absl::StrFormat("%.4f", cka.cka()));
+  }
+  return lines.Render();
+}
+
+}  // namespace
+
+std::string JobText(const v1::PatchJob& job, bool unicode) {
+  const v1::PatchJobSpec& spec = job.spec();
+  Properties lines;
+  lines.Add("name", job.name());
+  lines.Add("state", StateName(job.state()));
+  lines.Add("model", spec.model());
+  lines.Add("patching tasks", absl::StrJoin(spec.patching_tasks(), ", "));
+  lines.Add("supported tasks", absl::StrJoin(spec.supported_tasks(), ", "));
+  lines.Add("α policy", PolicyText(spec.alpha_policy()));
+  lines.Add("fine-tuning", FineTuneText(spec.fine_tune()));
+  lines.Add("created", Time(job.create_time()));
+  lines.Add("started", Time(job.start_time()));
+  lines.Add("ended", Time(job.end_time()));
+  if (job.error().code() != 0) lines.Add("error", job.error().message());
+  std::string text = lines.Render();
+  if (job.steps_size() > 0) absl::StrAppend(&text, "\n", StepsText(job));
+  const v1::PatchJobResult& result = job.result();
+  if (!result.points().empty()) {
+    const auto points = ToVector(result.points());
+    absl::StrAppend(&text, "\non validation data:\n", CurveTable(points, result.alpha()), "\n",
+                    CurvePlot(points, result.alpha(), unicode));
+  }
+  if (job.state() == v1::PATCH_JOB_STATE_SUCCEEDED) {
+    Properties found;
+    found.Add("checkpoints", absl::StrJoin(result.checkpoints(), ", "));
+    found.Add("chosen α", Number(result.alpha()));
+    found.Add("mixture", MixtureText(result.mixture()));
+    absl::StrAppend(&text, "\n", found.Render(), MetricsText(result.metrics()));
+  }
+  if (!result.final_accuracies().empty()) absl::StrAppend(&text, "\n", FinalTable(result));
+  return text;
+}
+
+std::string JobsText(const v1::ListPatchJobsResponse& response) {
+  Table table(
+      {{"NAME"}, {"STATE"}, {"MODEL"}, {"PATCHING"}, {"SUPPORTED"}, {"α", Align::kRight}, {"CREATED"}, {"ENDED"}});
+  const auto names = [](const auto& tasks) {
+    return absl::StrJoin(tasks, ",", [](std::string* out, const std::string& name) { out->append(ShortName(name)); });
+  };
+  for (const v1::PatchJob& job : response.patch_jobs()) {
+    table.AddRow({ShortName(job.name()), StateName(job.state()), ShortName(job.spec().model()),
+                  names(job.spec().patching_tasks()), names(job.spec().supported_tasks()),
+                  job.state() == v1::PATCH_JOB_STATE_SUCCEEDED ? Number(job.result().alpha()) : "",
+                  Time(job.create_time()), Time(job.end_time())});
+  }
+  return table.Render();
+}
+
+std::string EventText(const v1::PatchJobEvent& event) {
+  std::string text;
+  if (event.has_state_change()) {
+    const v1::PatchJobStateChange& change = event.state_change();
+    text = change.step_id().empty() ? absl::StrCat("job ", StateName(change.state()))
+                                    : absl::StrCat("step ", change.step_id(), " ", StateName(change.step_state()));
+    if (!change.message().empty()) absl::StrAppend(&text, ": ", change.message());
+  } else if (event.has_point()) {
+    text = absl::StrCat("α ", Number(event.point().alpha()));
+    for (const v1::TaskAccuracy& accuracy : event.point().accuracies()) {
+      absl::StrAppend(&text, "  ", ShortName(accuracy.task()), " ", Percent(accuracy.accuracy()));
+    }
+  } else if (event.has_log()) {
+    text = absl::StrCat(event.log().severity(), ": ", event.log().message());
+  }
+  return text.empty() ? "" : Printable(text) + "\n";
+}
+
+absl::Status OutcomeOf(const v1::PatchJob& job) {
+  if (job.state() == v1::PATCH_JOB_STATE_SUCCEEDED) return absl::OkStatus();
+  if (job.state() == v1::PATCH_JOB_STATE_CANCELLED) return absl::CancelledError(job.name() + " was cancelled");
+  if (job.state() == v1::PATCH_JOB_STATE_FAILED) {
+    const absl::Status error = FromRpcStatus(job.error());
+    return error.ok() ? absl::UnknownError(job.name() + " failed") : error;
+  }
+  return absl::FailedPreconditionError(absl::StrCat(job.name(), " is ", StateName(job.state()), " and has not ended"));
+}
+
+}  // namespace modelpatch::client

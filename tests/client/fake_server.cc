@@ -1,0 +1,119 @@
+#include "tests/client/fake_server.h"
+
+#include <gtest/gtest.h>
+
+#include "google/protobuf/empty.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace modelpatch::testing {
+namespace {
+
+template <typename Function, typename... Arguments>
+grpc::Status CallOr(const Function& function, Arguments&&... arguments) {
+  if (!function) return {grpc::StatusCode::UNIMPLEMENTED, "the test has not set this call"};
+  return function(std::forward<Arguments>(arguments)...);
+}
+
+}  // namespace
+
+grpc::Status DetailedError(grpc::StatusCode code, const std::string& message, const std::string& reason,
+                           const std::string& field) {
+  google::rpc::Status status;
+  status.set_code(code);
+  status.set_message(message);
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason);
+  info.set_domain("modelpatch");
+  status.add_details()->PackFrom(info);
+  if (!field.empty()) {
+    google::rpc::BadRequest request;
+    auto& violation = *request.add_field_violations();
+    violation.set_field(field);
+    violation.set_description(message);
+    status.add_details()->PackFrom(request);
+  }
+  return {code, message, status.SerializeAsString()};
+}
+
+struct FakeServer::Services {
+  struct Models final : v1::ModelService::Service {
+    explicit Models(FakeServer& fake) : fake(fake) {}
+    grpc::Status GetModel(grpc::ServerContext*, const v1::GetModelRequest* request, v1::Model* response) override {
+      return CallOr(fake.get_model, *request, *response);
+    }
+    grpc::Status ImportModel(grpc::ServerContext*, const v1::ImportModelRequest* request,
+                             v1::Model* response) override {
+      return CallOr(fake.import_model, *request, *response);
+    }
+    grpc::Status ListModels(grpc::ServerContext*, const v1::ListModelsRequest* request,
+                            v1::ListModelsResponse* response) override {
+      return CallOr(fake.list_models, *request, *response);
+    }
+    grpc::Status DeleteModel(grpc::ServerContext*, const v1::DeleteModelRequest* request,
+                             google::protobuf::Empty*) override {
+      return CallOr(fake.delete_model, *request);
+    }
+    FakeServer& fake;
+  };
+
+  struct Jobs final : v1::PatchJobService::Service {
+    explicit Jobs(FakeServer& fake) : fake(fake) {}
+    grpc::Status CreatePatchJob(grpc::ServerContext*, const v1::CreatePatchJobRequest* request,
+                                v1::PatchJob* response) override {
+      return CallOr(fake.create_patch_job, *request, *response);
+    }
+    grpc::Status GetPatchJob(grpc::ServerContext*, const v1::GetPatchJobRequest* request,
+                             v1::PatchJob* response) override {
+      return CallOr(fake.get_patch_job, *request, *response);
+    }
+    grpc::Status WatchPatchJob(grpc::ServerContext*, const v1::WatchPatchJobRequest* request,
+                               grpc::ServerWriter<v1::PatchJobEvent>* writer) override {
+      return CallOr(fake.watch_patch_job, *request, *writer);
+    }
+    FakeServer& fake;
+  };
+
+  struct Evaluation final : v1::EvaluationService::Service {
+    explicit Evaluation(FakeServer& fake) : fake(fake) {}
+    grpc::Status Sweep(grpc::ServerContext*, const v1::SweepRequest* request,
+                       grpc::ServerWriter<v1::SweepResponse>* writer) override {
+      return CallOr(fake.sweep, *request, *writer);
+    }
+    FakeServer& fake;
+  };
+
+  struct Inference final : v1::InferenceService::Service {
+    explicit Inference(FakeServer& fake) : fake(fake) {}
+    grpc::Status Classify(grpc::ServerContext*, const v1::ClassifyRequest* request,
+                          v1::ClassifyResponse* response) override {
+      return CallOr(fake.classify, *request, *response);
+    }
+    FakeServer& fake;
+  };
+
+  explicit Services(FakeServer& fake) : models(fake), jobs(fake), evaluation(fake), inference(fake) {}
+
+  Models models;
+  Jobs jobs;
+  Evaluation evaluation;
+  Inference inference;
+};
+
+FakeServer::FakeServer() : services_(std::make_unique<Services>(*this)) {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(64 << 20);
+  builder.RegisterService(&services_->models);
+  builder.RegisterService(&services_->jobs);
+  builder.RegisterService(&services_->evaluation);
+  builder.RegisterService(&services_->inference);
+  server_ = builder.BuildAndStart();
+  EXPECT_NE(server_, nullptr);
+  address_ = "127.0.0.1:" + std::to_string(port);
+}
+
+FakeServer::~FakeServer() { server_->Shutdown(); }
+
+}  // namespace modelpatch::testing
