@@ -123,12 +123,12 @@ absl::Status JobRunner::Reload(ActiveJob& active) {
 }
 
 void JobRunner::Advance(ActiveJob& active) {
+  if (!active.told) Publish(active);
   if (store::IsFinished(active.job.state)) return;
   if (active.not_before.has_value()) {
     if (clock_.SteadyNow() < *active.not_before) return;
     active.not_before.reset();
   }
-  if (!active.told) Publish(active);
   for (size_t i = 0; i < active.steps.size(); ++i) {
     if (active.steps[i].state != StepState::kRunning) continue;
     // First whether it lives, then its events: so none is missed at the end.

@@ -153,7 +153,12 @@ void Scheduler::RetireAndReport() {
   std::map<std::string, Event> progress;
   for (auto entry = active_.begin(); entry != active_.end();) {
     const ActiveJob& active = *entry->second;
-    if (store::IsFinished(active.job.state)) {
+    // A finished job stays until its log has told so: its watchers wait for that.
+    if (store::IsFinished(active.job.state) && active.told) {
+      if (active.log == nullptr) {
+        watchers_.End(active.job.id,
+                      base::Unavailable("EVENTS_LOST", "the job's event log cannot be written; get the job"));
+      }
       const std::string state = store::ToString(active.job.state);
       logger_.Info("a job has finished", {{"job", active.job.id}, {"state", state}});
       metrics_.GetCounter("modelpatch_jobs_finished_total", "Patch jobs that have finished", {{"state", state}})

@@ -332,6 +332,17 @@ TEST_F(SchedulerTest, ARequestIdMakesOneJob) {
   EXPECT_EQ(executor_.started.size(), 1u);
 }
 
+TEST_F(SchedulerTest, AJobWithoutAWritableLogRunsAndItsWatchesEnd) {
+  testing::WriteTestFile(EventLogPath(JobDirectory(jobs_path_, "other")) + "/in the way", "");
+  ASSERT_OK(SubmitSteps("other", {MakeStep("other", 0, {})}));
+  Tick();
+  const auto watcher = Watch("other");
+  Succeed("other", 0, "r");
+  Tick();
+  EXPECT_EQ(States("other"), "SUCCEEDED: SUCCEEDED");
+  EXPECT_EQ(watcher->ends.size(), 1u);
+}
+
 TEST_F(SchedulerTest, DeletesFinishedJobs) {
   ASSERT_OK(Submit("job"));
   Tick();
