@@ -116,7 +116,7 @@ class DigitGenerator final : public Generator {
 
     Glyph glyph = MakeGlyph(static_cast<int>(label), random.Below(3) == 0);
     Bend(glyph, random);
-    const float height = uniform(0.52, 0.8);
+    const float height = uniform(0.6, 0.82);
     const float room = std::max(0.0f, 0.92f - height);
     // One statement a number: the order in which a call's arguments are evaluated is the compiler's choice.
     const float angle = uniform(-0.22, 0.22);

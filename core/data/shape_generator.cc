@@ -128,7 +128,7 @@ class ShapeGenerator final : public Generator {
     PaintBackground(canvas, background, accent, random);
     PaintClutter(canvas, ink, random);
 
-    const float size = uniform(0.4, 0.72);
+    const float size = uniform(0.5, 0.75);
     const float stretch = uniform(0.88, 1.14);
     const float room = std::max(0.0f, 0.96f - 1.05f * size);
     const float rotation = LargestRotation(static_cast<Shape>(shape));
@@ -143,7 +143,7 @@ class ShapeGenerator final : public Generator {
       const float beyond = Length(q) - 1.2f;
       return size * (size * beyond > 8.0f / static_cast<float>(side) ? beyond : Distance(static_cast<Shape>(shape), q));
     });
-    canvas.AddNoise(uniform(0.01, 0.08), random);
+    canvas.AddNoise(uniform(0.01, 0.05), random);
 
     GeneratedExample example;
     example.image = canvas.ToImage();

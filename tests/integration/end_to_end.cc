@@ -19,14 +19,16 @@ google::rpc::Status DetailsOf(const grpc::Status& status) {
 }  // namespace
 
 std::string ReasonOf(const grpc::Status& status) {
-  for (const auto& any : DetailsOf(status).details()) {
+  const google::rpc::Status details = DetailsOf(status);
+  for (const auto& any : details.details()) {
     if (google::rpc::ErrorInfo info; any.UnpackTo(&info)) return info.reason();
   }
   return "";
 }
 
 std::string FieldOf(const grpc::Status& status) {
-  for (const auto& any : DetailsOf(status).details()) {
+  const google::rpc::Status details = DetailsOf(status);
+  for (const auto& any : details.details()) {
     google::rpc::BadRequest bad_request;
     if (any.UnpackTo(&bad_request) && bad_request.field_violations_size() > 0)
       return bad_request.field_violations(0).field();

@@ -381,7 +381,7 @@ TEST_F(PatchFlowTest, TheReadyFileSaysWhereAndIsRemoved) {
   const nlohmann::json ready = nlohmann::json::parse(file, nullptr, false);
   ASSERT_TRUE(ready.is_object());
   EXPECT_EQ(ready["grpc"], server_->grpc_address());
-  EXPECT_EQ("http://" + ready["http"].get<std::string>(), server_->http_address());
+  EXPECT_EQ(std::string("http://").append(ready["http"].get<std::string>()), server_->http_address());
   EXPECT_EQ(ready["pid"], server_->pid());
   server_->Signal(SIGTERM);
   EXPECT_EQ(server_->Wait(), 0);
