@@ -135,7 +135,7 @@ absl::StatusOr<Address> ParseAddress(const std::string& text) {
   if (colon == std::string::npos) return bad();
   Address address;
   address.host = text.substr(0, colon);
-  const bool bracketed = address.host.size() > 2 && address.host.front() == '[' && address.host.back() == ']';
+  const bool bracketed = address.host.size() >= 2 && address.host.front() == '[' && address.host.back() == ']';
   if (bracketed) address.host = address.host.substr(1, address.host.size() - 2);
   if (address.host.empty() || (!bracketed && address.host.find(':') != std::string::npos)) return bad();
   const char* end = text.data() + text.size();
