@@ -123,12 +123,12 @@ class Demo {
                         model_.text_encoder_parameters()));
     CLIENT_ASSIGN_OR_RETURN(
         supported_,
-        CreateTask(client, "shapes", {"a photo of a {c}.", "a drawing of a {c}.", "a picture of the {c}."}));
+        CreateTask(client, "colors", {"a photo of a {c} shape.", "something {c}.", "a {c} thing."}));
     CLIENT_ASSIGN_OR_RETURN(
         patching_,
         CreateTask(client, "digits", {"a photo of the number {c}.", "a handwritten {c}.", "the digit {c}."}));
     Say(absl::StrFormat(
-        "created %s (supported: what shape is it?) and %s (patching: which digit is it?), %d test images each\n\n",
+        "created %s (supported: what colour is it?) and %s (patching: which digit is it?), %d test images each\n\n",
         supported_.name(), patching_.name(), kTestExamples));
     return absl::OkStatus();
   }

@@ -96,6 +96,9 @@ void Bend(Glyph& glyph, base::RandomStream& random) {
   }
 }
 
+// The ink: white, in kColorNames.
+constexpr size_t kChalk = 8;
+
 class DigitGenerator final : public Generator {
  public:
   std::string_view name() const override { return "digits"; }
@@ -105,29 +108,30 @@ class DigitGenerator final : public Generator {
     base::RandomStream random(seed, "generator/digits", static_cast<uint64_t>(split), static_cast<uint64_t>(index));
     const auto uniform = [&random](double low, double high) { return static_cast<float>(random.Uniform(low, high)); };
     const auto label = static_cast<size_t>(index) % kDigitNames.size();
-    const size_t color = random.Below(kColorNames.size());
-    const Color ink = DrawNamedColor(color, random);
-    const Color background = DrawBackgroundColor(ink, 0.35f, random);
-    // An accent near the background: paper is calmer than the shapes' backgrounds.
+    const Color ink = DrawNamedColor(kChalk, random);
+    // A dark board, nearly grey: what is written matters, not in which colour.
+    const float darkness = uniform(0.0, 0.25);
+    Color background;
+    for (float& value : background) value = std::clamp(darkness + uniform(-0.04, 0.04), 0.0f, 1.0f);
     Color accent = background;
-    for (float& value : accent) value = std::clamp(value + uniform(-0.15, 0.15), 0.0f, 1.0f);
+    for (float& value : accent) value = std::clamp(value + uniform(-0.08, 0.08), 0.0f, 1.0f);
     Canvas canvas(side);
     PaintBackground(canvas, background, accent, random);
 
     Glyph glyph = MakeGlyph(static_cast<int>(label), random.Below(3) == 0);
     Bend(glyph, random);
     const float height = uniform(0.6, 0.82);
-    const float room = std::max(0.0f, 0.92f - height);
+    const float room = 0.4f * (0.92f - height);
     // One statement a number: the order in which a call's arguments are evaluated is the compiler's choice.
-    const float angle = uniform(-0.22, 0.22);
-    const float shear = uniform(-0.3, 0.3);
+    const float angle = uniform(-0.15, 0.15);
+    const float shear = uniform(-0.25, 0.25);
     const float width = height * uniform(0.75, 1.15);
-    const Point center{uniform(-room - 0.1, room + 0.1), uniform(-room, room)};
+    const Point center{uniform(-room, room), uniform(-room, room)};
     const Affine affine = MakeAffine(angle, shear, width, height, center);
     for (Stroke& stroke : glyph) {
       for (Point& point : stroke) point = affine.Apply(point);
     }
-    const float pen = uniform(0.06, 0.15);
+    const float pen = uniform(0.08, 0.15);
     // Most pixels are far from the glyph: its bounding box spares them the segments.
     Point low{1e9f, 1e9f}, high{-1e9f, -1e9f};
     for (const Stroke& stroke : glyph) {
@@ -147,13 +151,13 @@ class DigitGenerator final : public Generator {
       }
       return std::sqrt(nearest) - pen;
     });
-    canvas.AddNoise(uniform(0.01, 0.08), random);
+    canvas.AddNoise(uniform(0.01, 0.06), random);
 
     GeneratedExample example;
     example.image = canvas.ToImage();
     example.label = static_cast<int32_t>(label);
     example.shape = kDigitNames[label];
-    example.color = kColorNames[color];
+    example.color = kColorNames[kChalk];
     return example;
   }
 };

@@ -5,7 +5,7 @@
 //   shapes  what the shape is: circle, square, triangle, cross, star, ring, diamond, bar, crescent, heart;
 //           any colour, size, position, with clutter and noise on a textured background
 //   colors  what the colour is: red, orange, yellow, green, cyan, blue, purple, pink, white, black; any of those shapes
-//   digits  what the digit is, 0 to 9: drawn with a pen of random thickness, slant, stretch and colour
+//   digits  what the digit is, 0 to 9: chalk on a dark board, with random thickness, slant, stretch and bends
 // Thread safety: a Generator is immutable and safe to use from any number of threads.
 #pragma once
 
