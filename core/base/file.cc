@@ -1,6 +1,7 @@
 #include "core/base/file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,8 +11,6 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace modelpatch::base {
 namespace {
@@ -32,10 +31,11 @@ class Descriptor {
 };
 
 absl::Status CheckRegular(int descriptor, const std::string& path, uint64_t* size) {
-  struct stat info{};
+  struct stat info {};
   if (fstat(descriptor, &info) != 0) return ErrnoError(errno, fmt::format("cannot inspect '{}'", path));
   if (!S_ISREG(info.st_mode)) {
-    return InvalidArgument("NOT_A_REGULAR_FILE", fmt::format("'{}' is not a regular file; give a path to a file", path));
+    return InvalidArgument("NOT_A_REGULAR_FILE",
+                           fmt::format("'{}' is not a regular file; give a path to a file", path));
   }
   *size = static_cast<uint64_t>(info.st_size);
   return absl::OkStatus();
@@ -168,7 +168,8 @@ absl::Status CreateDirectories(const std::string& path) {
     }
   }
   std::error_code code;
-  if (!std::filesystem::is_directory(path, code)) return ErrnoError(ENOTDIR, fmt::format("'{}' is not a directory", path));
+  if (!std::filesystem::is_directory(path, code))
+    return ErrnoError(ENOTDIR, fmt::format("'{}' is not a directory", path));
   return absl::OkStatus();
 }
 

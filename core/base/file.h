@@ -1,7 +1,7 @@
 // Files: mapped for reading, or written so that a reader sees all of the new content or none of it.
 //
-// Thread safety: free functions are thread-safe; a MappedFile is immutable. Errors: see ErrnoError; a path that is not a
-// regular file (directory, pipe, device, socket) is INVALID_ARGUMENT (NOT_A_REGULAR_FILE), and never blocks.
+// Thread safety: free functions are thread-safe; a MappedFile is immutable. Errors: see ErrnoError; a path that is not
+// a regular file (directory, pipe, device, socket) is INVALID_ARGUMENT (NOT_A_REGULAR_FILE), and never blocks.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// The whole content of a regular file of at most `maximum_size` bytes; a larger one is INVALID_ARGUMENT (FILE_TOO_LARGE).
+// The whole content of a regular file of at most `maximum_size` bytes; a larger one is INVALID_ARGUMENT
+// (FILE_TOO_LARGE).
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t maximum_size);
 
 // A new file that appears at its path when it is whole, and not at all otherwise. One thread uses it.

@@ -27,7 +27,8 @@ std::string TextLine(std::string_view message, std::initializer_list<LogField> f
   for (const LogField& field : fields) {
     line.append(" ").append(field.key).append("=");
     const bool quote = field.value.empty() || field.value.find_first_of(" \"\n\t") != std::string::npos;
-    line += quote ? nlohmann::json(field.value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) : field.value;
+    line += quote ? nlohmann::json(field.value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+                  : field.value;
   }
   return line;
 }

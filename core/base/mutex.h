@@ -51,7 +51,8 @@ class CondVar {
   bool WaitFor(Mutex& mutex, std::chrono::nanoseconds timeout) MP_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     // wait_until on the system clock: wait_for uses pthread_cond_clockwait, which ThreadSanitizer does not intercept.
-    const bool in_time = condition_.wait_until(lock, std::chrono::system_clock::now() + timeout) == std::cv_status::no_timeout;
+    const bool in_time =
+        condition_.wait_until(lock, std::chrono::system_clock::now() + timeout) == std::cv_status::no_timeout;
     lock.release();
     return in_time;
   }

@@ -1,8 +1,8 @@
 // RandomStream: random numbers as a pure function of (seed, purpose, step, example).
 //
-// A stream is made where it is needed, from what it is for; no generator is carried along. So a run resumed in the middle
-// draws what the uninterrupted run would have drawn, and the number of threads changes nothing.
-// Thread safety: a stream belongs to one thread.
+// A stream is made where it is needed, from what it is for; no generator is carried along. So a run resumed in the
+// middle draws what the uninterrupted run would have drawn, and the number of threads changes nothing. Thread safety: a
+// stream belongs to one thread.
 #pragma once
 
 #include <cstdint>

@@ -55,9 +55,7 @@ absl::Status Unavailable(std::string_view reason, std::string_view message) {
 absl::Status DataLoss(std::string_view reason, std::string_view message) {
   return Error(absl::StatusCode::kDataLoss, reason, message);
 }
-absl::Status Cancelled(std::string_view message) {
-  return Error(absl::StatusCode::kCancelled, "CANCELLED", message);
-}
+absl::Status Cancelled(std::string_view message) { return Error(absl::StatusCode::kCancelled, "CANCELLED", message); }
 absl::Status DeadlineExceeded(std::string_view message) {
   return Error(absl::StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", message);
 }

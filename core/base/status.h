@@ -14,8 +14,8 @@
 
 namespace modelpatch::base {
 
-// An error whose `reason` is UPPER_SNAKE and stable (clients may switch on it), and whose `message` says what was wrong,
-// with the offending value, and what would be right.
+// An error whose `reason` is UPPER_SNAKE and stable (clients may switch on it), and whose `message` says what was
+// wrong, with the offending value, and what would be right.
 absl::Status Error(absl::StatusCode code, std::string_view reason, std::string_view message);
 
 absl::Status InvalidArgument(std::string_view reason, std::string_view message);
@@ -53,14 +53,14 @@ std::string FieldOf(const absl::Status& status);
 #define MP_CONCAT(a, b) MP_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function if `expression` (an absl::Status) is an error.
-#define MP_RETURN_IF_ERROR(expression)                          \
-  do {                                                          \
-    if (absl::Status mp_status = (expression); !mp_status.ok()) \
-      return mp_status;                                         \
+#define MP_RETURN_IF_ERROR(expression)                                            \
+  do {                                                                            \
+    if (absl::Status mp_status = (expression); !mp_status.ok()) return mp_status; \
   } while (false)
 
 // Evaluates `expression` (an absl::StatusOr<T>); returns its error, or assigns its value to `target`.
-#define MP_ASSIGN_OR_RETURN(target, expression) MP_ASSIGN_OR_RETURN_INNER(MP_CONCAT(mp_or_, __LINE__), target, expression)
+#define MP_ASSIGN_OR_RETURN(target, expression) \
+  MP_ASSIGN_OR_RETURN_INNER(MP_CONCAT(mp_or_, __LINE__), target, expression)
 #define MP_ASSIGN_OR_RETURN_INNER(variable, target, expression) \
   auto variable = (expression);                                 \
   if (!variable.ok()) return std::move(variable).status();      \

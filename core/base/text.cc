@@ -1,10 +1,10 @@
 #include "core/base/text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
-
-#include <fmt/format.h>
 
 namespace modelpatch::base {
 namespace {
@@ -12,7 +12,9 @@ namespace {
 constexpr size_t kMaximumIdLength = 63;
 constexpr size_t kPrintableLength = 80;
 
-bool IsIdCharacter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.'; }
+bool IsIdCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+}
 
 // The length of the sequence that `lead` starts, or 0 if it starts none.
 size_t SequenceLength(unsigned char lead) {
@@ -51,10 +53,9 @@ absl::Status CheckResourceId(std::string_view id) {
   const bool good = !id.empty() && id.size() <= kMaximumIdLength && id[0] != '.' && id[0] != '-' && id[0] != '_' &&
                     std::all_of(id.begin(), id.end(), IsIdCharacter);
   if (good) return absl::OkStatus();
-  return InvalidArgument(
-      "BAD_RESOURCE_ID",
-      fmt::format("'{}' ({} bytes) is not a resource id; use 1 to {} of a-z, 0-9, '-', '_' and '.', starting with a letter or digit",
-                  Printable(id), id.size(), kMaximumIdLength));
+  return InvalidArgument("BAD_RESOURCE_ID", fmt::format("'{}' ({} bytes) is not a resource id; use 1 to {} of a-z, "
+                                                        "0-9, '-', '_' and '.', starting with a letter or digit",
+                                                        Printable(id), id.size(), kMaximumIdLength));
 }
 
 std::string Printable(std::string_view text) {

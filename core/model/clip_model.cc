@@ -88,7 +88,8 @@ absl::StatusOr<ZeroShotHead> MakeZeroShotHead(const ClipModel& model, std::span<
                                               const base::CancellationToken& cancellation) {
   const PromptTable table = CollectPrompts(classes);
   std::vector<bool> truncated;
-  MP_ASSIGN_OR_RETURN(const at::Tensor prompts, EncodeTexts(model, table.prompts, /*normalize=*/true, cancellation, &truncated));
+  MP_ASSIGN_OR_RETURN(const at::Tensor prompts,
+                      EncodeTexts(model, table.prompts, /*normalize=*/true, cancellation, &truncated));
   return tensor::Guarded([&]() -> absl::StatusOr<ZeroShotHead> {
     const at::NoGradGuard no_grad;
     ZeroShotHead head;

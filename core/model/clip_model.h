@@ -34,8 +34,9 @@ struct ClipModel {
   std::string digest;
 };
 
-// Embeddings fp32 [N, embedding_width] of `texts`, L2-normalised if `normalize`; texts of more tokens than the context are cut, and
-// `truncated` (of the texts' number, unless null) says which. INVALID_ARGUMENT (TEXT_NOT_UTF8) with the field `[i]`.
+// Embeddings fp32 [N, embedding_width] of `texts`, L2-normalised if `normalize`; texts of more tokens than the context
+// are cut, and `truncated` (of the texts' number, unless null) says which. INVALID_ARGUMENT (TEXT_NOT_UTF8) with the
+// field `[i]`.
 absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const std::string> texts, bool normalize,
                                        const base::CancellationToken& cancellation, std::vector<bool>* truncated);
 

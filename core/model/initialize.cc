@@ -26,8 +26,8 @@ double StandardDeviation(const std::string& name, const TowerScale& tower) {
   if (name == "token_embedding.weight") return 0.02;
   if (name == "positional_embedding") return 0.01;
   // The rest of the image tower's stem, and both projections, scale with the width.
-  const bool scales = name == "visual.class_embedding" || name == "visual.positional_embedding" || name == "visual.proj" ||
-                      name == "visual.conv1.weight" || name == "text_projection";
+  const bool scales = name == "visual.class_embedding" || name == "visual.positional_embedding" ||
+                      name == "visual.proj" || name == "visual.conv1.weight" || name == "text_projection";
   return scales ? attention : 0.0;
 }
 
@@ -42,7 +42,9 @@ void Fill(const tensor::WeightSet& weights, const TowerScale& tower, uint64_t se
     const double deviation = StandardDeviation(weight.spec.name, tower);
     base::RandomStream random(seed, "initialize " + weight.spec.name);
     for (int64_t i = 0; i < weight.numel; ++i) {
-      values[i] = static_cast<float>(deviation > 0 ? deviation * random.Normal() : IsGain(weight.spec.name) ? 1.0 : 0.0);
+      values[i] = static_cast<float>(deviation > 0              ? deviation * random.Normal()
+                                     : IsGain(weight.spec.name) ? 1.0
+                                                                : 0.0);
     }
   }
 }

@@ -72,10 +72,10 @@ std::string PreprocessorJson(int64_t image_size) {
 }
 
 std::string TokenizerJson(int64_t context_length) {
-  const ordered_json object = {{"bos_token", "<|startoftext|>"}, {"eos_token", "<|endoftext|>"},
-                               {"pad_token", "<|endoftext|>"},   {"unk_token", "<|endoftext|>"},
-                               {"do_lower_case", true},          {"model_max_length", context_length},
-                               {"tokenizer_class", "CLIPTokenizer"}};
+  const ordered_json object = {
+      {"bos_token", "<|startoftext|>"},    {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"},
+      {"unk_token", "<|endoftext|>"},      {"do_lower_case", true},        {"model_max_length", context_length},
+      {"tokenizer_class", "CLIPTokenizer"}};
   return object.dump(1) + "\n";
 }
 
@@ -87,8 +87,8 @@ absl::Status WriteModel(const std::string& directory, const ModelFiles& files, c
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/config.json", WriteHuggingFaceConfig(files.config)));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/vocab.json", files.vocab_json));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/merges.txt", files.merges_txt));
-  MP_RETURN_IF_ERROR(
-      base::WriteFileAtomically(directory + "/preprocessor_config.json", PreprocessorJson(files.config.vision.image_size)));
+  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/preprocessor_config.json",
+                                               PreprocessorJson(files.config.vision.image_size)));
   MP_RETURN_IF_ERROR(
       base::WriteFileAtomically(directory + "/tokenizer_config.json", TokenizerJson(files.config.text.context_length)));
   return tensor::Guarded([&]() -> absl::Status {

@@ -15,8 +15,8 @@ struct ModelFiles {
   std::string merges_txt;
 };
 
-// Creates `directory` and writes config.json, preprocessor_config.json, vocab.json, merges.txt, tokenizer_config.json and
-// model.safetensors, the weights rounded to `dtype` (F32, F16 or BF16) once. Weights are on the CPU.
+// Creates `directory` and writes config.json, preprocessor_config.json, vocab.json, merges.txt, tokenizer_config.json
+// and model.safetensors, the weights rounded to `dtype` (F32, F16 or BF16) once. Weights are on the CPU.
 absl::Status WriteModel(const std::string& directory, const ModelFiles& files, const tensor::WeightSet& image_weights,
                         const tensor::WeightSet& text_weights, tensor::DType dtype);
 

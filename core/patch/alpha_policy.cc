@@ -1,10 +1,10 @@
 #include "core/patch/alpha_policy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "core/base/text.h"
 
@@ -37,7 +37,8 @@ bool WithinBudget(std::span<const TaskAccuracy> point, std::span<const TaskAccur
 }
 
 double Score(std::span<const TaskAccuracy> accuracies, AlphaPolicy policy) {
-  return policy == AlphaPolicy::kBudget ? RoleMean(accuracies, TaskRole::kPatching).value_or(0) : MeanAccuracy(accuracies);
+  return policy == AlphaPolicy::kBudget ? RoleMean(accuracies, TaskRole::kPatching).value_or(0)
+                                        : MeanAccuracy(accuracies);
 }
 
 }  // namespace
@@ -58,8 +59,8 @@ absl::StatusOr<AlphaPolicy> ParseAlphaPolicy(std::string_view name) {
   for (const AlphaPolicy policy : {AlphaPolicy::kFixed, AlphaPolicy::kMean, AlphaPolicy::kBudget}) {
     if (NameOf(policy) == name) return policy;
   }
-  return base::InvalidArgument("BAD_ALPHA_POLICY",
-                               fmt::format("'{}' is not an α policy; use fixed, mean or budget", base::Printable(name)));
+  return base::InvalidArgument(
+      "BAD_ALPHA_POLICY", fmt::format("'{}' is not an α policy; use fixed, mean or budget", base::Printable(name)));
 }
 
 double MeanAccuracy(std::span<const TaskAccuracy> accuracies) {
@@ -71,14 +72,16 @@ double MeanAccuracy(std::span<const TaskAccuracy> accuracies) {
 
 absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, AlphaPolicy policy, double epsilon_points) {
   if (points.empty()) return base::InvalidArgument("NO_POINTS", "there are no α to choose from");
-  const auto base_point = std::find_if(points.begin(), points.end(), [](const AlphaAccuracies& p) { return p.alpha == 0; });
+  const auto base_point =
+      std::find_if(points.begin(), points.end(), [](const AlphaAccuracies& p) { return p.alpha == 0; });
   if (policy == AlphaPolicy::kBudget && base_point == points.end()) {
     return base::FailedPrecondition("NO_BASE_POINT", "the budget policy compares with α = 0; put 0 among the α");
   }
   std::optional<size_t> best;
   for (size_t i = 0; i < points.size(); ++i) {
     const AlphaAccuracies& point = points[i];
-    if (policy == AlphaPolicy::kBudget && !WithinBudget(point.accuracies, base_point->accuracies, epsilon_points)) continue;
+    if (policy == AlphaPolicy::kBudget && !WithinBudget(point.accuracies, base_point->accuracies, epsilon_points))
+      continue;
     if (!best) {
       best = i;
       continue;

@@ -26,8 +26,9 @@ struct AlphaAccuracies {
 // ½·(mean over patching tasks + mean over supported tasks); the one mean where the other kind of task is absent.
 double MeanAccuracy(std::span<const TaskAccuracy> accuracies);
 
-// The index of the best point by kMean or kBudget (kFixed needs no choice). Ties take the smallest α. The budget is counted in examples, so that it is exact.
-// FAILED_PRECONDITION (NO_BASE_POINT) if the budget policy has no point at α = 0 to compare with.
+// The index of the best point by kMean or kBudget (kFixed needs no choice). Ties take the smallest α. The budget is
+// counted in examples, so that it is exact. FAILED_PRECONDITION (NO_BASE_POINT) if the budget policy has no point at α
+// = 0 to compare with.
 absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, AlphaPolicy policy, double epsilon_points);
 
 }  // namespace modelpatch::patch

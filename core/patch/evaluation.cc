@@ -14,7 +14,8 @@ namespace {
 // Images in one forward of an evaluation.
 constexpr int64_t kEvaluationBatch = 128;
 
-at::Tensor NormalizedBatch(const data::PixelSet& pixels, int64_t begin, int64_t end, const data::PreprocessConfig& preprocess) {
+at::Tensor NormalizedBatch(const data::PixelSet& pixels, int64_t begin, int64_t end,
+                           const data::PreprocessConfig& preprocess) {
   at::Tensor batch = at::empty({end - begin, 3, pixels.image_size, pixels.image_size}, at::kFloat);
   pixels.Normalize(begin, end, preprocess, batch.data_ptr<float>());
   return batch;
@@ -37,8 +38,8 @@ FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model) {
 absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, const data::Task& task, TaskRole role,
                                                 data::Split split, int threads, int64_t maximum_examples,
                                                 const base::CancellationToken& cancellation) {
-  MP_ASSIGN_OR_RETURN(data::PixelSet pixels, data::PreprocessDataset(*task.split(split), model.preprocess, threads, cancellation,
-                                                                     maximum_examples));
+  MP_ASSIGN_OR_RETURN(data::PixelSet pixels, data::PreprocessDataset(*task.split(split), model.preprocess, threads,
+                                                                     cancellation, maximum_examples));
   MP_ASSIGN_OR_RETURN(const std::vector<model::ClassPrompts> prompts,
                       model::ExpandClassPrompts(task.class_names, task.templates, model::PromptLimits{}));
   MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(model, prompts, cancellation));
@@ -56,7 +57,8 @@ absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, con
     for (int64_t begin = 0; begin < set.pixels->count; begin += kEvaluationBatch) {
       MP_RETURN_IF_ERROR(cancellation.Check());
       const int64_t end = std::min(begin + kEvaluationBatch, set.pixels->count);
-      MP_ASSIGN_OR_RETURN(const at::Tensor batch, features(weights, NormalizedBatch(*set.pixels, begin, end, model.preprocess)));
+      MP_ASSIGN_OR_RETURN(const at::Tensor batch,
+                          features(weights, NormalizedBatch(*set.pixels, begin, end, model.preprocess)));
       const at::Tensor cosines = at::mm(model::NormalizeFeatures(batch), head.t());
       const at::Tensor predictions = cosines.argmax(1);
       const int64_t* predicted = predictions.data_ptr<int64_t>();

@@ -42,7 +42,8 @@ struct EvaluationSet {
 };
 
 // Features fp32 [B, embedding_width], not normalised, on the CPU, of pixels fp32 [B, 3, n, n] at `weights`.
-using FeatureFunction = std::function<absl::StatusOr<at::Tensor>(const tensor::WeightSet& weights, const at::Tensor& pixels)>;
+using FeatureFunction =
+    std::function<absl::StatusOr<at::Tensor>(const tensor::WeightSet& weights, const at::Tensor& pixels)>;
 
 // The encoder of `model`, called directly in the caller's thread.
 FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model);

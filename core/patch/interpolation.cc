@@ -1,11 +1,10 @@
 #include "core/patch/interpolation.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
-
-#include <fmt/format.h>
 
 #include "core/patch/lerp_kernel.h"
 #include "core/tensor/guard.h"
@@ -36,14 +35,16 @@ void InterpolateOnCpu(const at::Tensor& base, std::span<const WeightedCheckpoint
   if (terms.size() == 1) {
     const float* end = terms[0].weights->flat().data_ptr<float>();
     const auto alpha = static_cast<float>(terms[0].coefficient);
-    ForEachPiece(size, [&](int64_t begin, int64_t count) { LerpStreaming(from + begin, end + begin, alpha, to + begin, count); });
+    ForEachPiece(size, [&](int64_t begin, int64_t count) {
+      LerpStreaming(from + begin, end + begin, alpha, to + begin, count);
+    });
     return;
   }
   ForEachPiece(size, [&](int64_t begin, int64_t count) {
     std::copy_n(from + begin, count, to + begin);
     for (const WeightedCheckpoint& term : terms) {
-      AddScaledDifference(from + begin, term.weights->flat().data_ptr<float>() + begin, static_cast<float>(term.coefficient),
-                          to + begin, count);
+      AddScaledDifference(from + begin, term.weights->flat().data_ptr<float>() + begin,
+                          static_cast<float>(term.coefficient), to + begin, count);
     }
   });
 }
@@ -59,7 +60,8 @@ void InterpolateOnDevice(const at::Tensor& base, std::span<const WeightedCheckpo
 
 }  // namespace
 
-void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms, const tensor::WeightSet& out) {
+void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms,
+                 const tensor::WeightSet& out) {
   const at::NoGradGuard no_grad;
   if (terms.empty()) {
     at::Tensor target = out.flat();
@@ -71,15 +73,15 @@ void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoi
   }
 }
 
-absl::Status InterpolateTerms(const tensor::WeightSet& base, std::span<const MixtureTerm> terms, const BlobLoader& load_blob,
-                              const tensor::WeightSet& out) {
+absl::Status InterpolateTerms(const tensor::WeightSet& base, std::span<const MixtureTerm> terms,
+                              const BlobLoader& load_blob, const tensor::WeightSet& out) {
   std::vector<std::shared_ptr<const tensor::WeightSet>> held;
   std::vector<WeightedCheckpoint> weighted;
   for (const MixtureTerm& term : terms) {
     MP_ASSIGN_OR_RETURN(std::shared_ptr<const tensor::WeightSet> weights, load_blob(term.blob));
     if (weights->layout().digest() != base.layout().digest()) {
-      return base::FailedPrecondition("LAYOUT_MISMATCH",
-                                      fmt::format("the checkpoint with blob {} was not made from this model", term.blob));
+      return base::FailedPrecondition(
+          "LAYOUT_MISMATCH", fmt::format("the checkpoint with blob {} was not made from this model", term.blob));
     }
     weighted.push_back({weights.get(), term.coefficient});
     held.push_back(std::move(weights));

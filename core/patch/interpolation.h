@@ -23,13 +23,14 @@ struct WeightedCheckpoint {
   double coefficient;
 };
 
-// out = base + Σ αᵢ·(θᵢ − base), the terms summed in the order given. One term is a linear interpolation that is exact at
-// α = 0 and α = 1. All sets have one layout and one device. Throws what libtorch throws.
-void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms, const tensor::WeightSet& out);
+// out = base + Σ αᵢ·(θᵢ − base), the terms summed in the order given. One term is a linear interpolation that is exact
+// at α = 0 and α = 1. All sets have one layout and one device. Throws what libtorch throws.
+void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms,
+                 const tensor::WeightSet& out);
 
 // The same for canonical terms whose weights `load_blob` gives. FAILED_PRECONDITION (LAYOUT_MISMATCH) for a checkpoint
 // whose layout is not the model's.
-absl::Status InterpolateTerms(const tensor::WeightSet& base, std::span<const MixtureTerm> terms, const BlobLoader& load_blob,
-                              const tensor::WeightSet& out);
+absl::Status InterpolateTerms(const tensor::WeightSet& base, std::span<const MixtureTerm> terms,
+                              const BlobLoader& load_blob, const tensor::WeightSet& out);
 
 }  // namespace modelpatch::patch

@@ -5,9 +5,9 @@
 
 namespace modelpatch::patch {
 
-// out[i] = base[i] + alpha·(end[i] − base[i]) for alpha < ½, else end[i] − (1 − alpha)·(end[i] − base[i]): exact at both
-// ends. Writes past the cache, since the result is larger than any cache. The pointers are 64-byte aligned and `size` is a
-// multiple of 16 (a weight layout's promise).
+// out[i] = base[i] + alpha·(end[i] − base[i]) for alpha < ½, else end[i] − (1 − alpha)·(end[i] − base[i]): exact at
+// both ends. Writes past the cache, since the result is larger than any cache. The pointers are 64-byte aligned and
+// `size` is a multiple of 16 (a weight layout's promise).
 void LerpStreaming(const float* base, const float* end, float alpha, float* out, int64_t size);
 
 // out[i] += alpha·(end[i] − base[i]).

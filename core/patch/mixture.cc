@@ -1,9 +1,9 @@
 #include "core/patch/mixture.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <map>
-
-#include <fmt/format.h>
 
 namespace modelpatch::patch {
 
@@ -13,12 +13,14 @@ absl::Status CheckTerms(std::span<const MixtureTerm> terms, bool allow_extrapola
     const std::string field = fmt::format("terms[{}].coefficient", i);
     if (!std::isfinite(value)) {
       return base::WithField(
-          base::InvalidArgument("BAD_COEFFICIENT", fmt::format("the coefficient is {}; give a finite number", value)), field);
+          base::InvalidArgument("BAD_COEFFICIENT", fmt::format("the coefficient is {}; give a finite number", value)),
+          field);
     }
     if (!allow_extrapolation && (value < 0 || value > 1)) {
       return base::WithField(
-          base::InvalidArgument("BAD_COEFFICIENT",
-                                fmt::format("the coefficient {} lies outside [0, 1]; set allow_extrapolation to go beyond", value)),
+          base::InvalidArgument(
+              "BAD_COEFFICIENT",
+              fmt::format("the coefficient {} lies outside [0, 1]; set allow_extrapolation to go beyond", value)),
           field);
     }
   }
@@ -35,7 +37,8 @@ std::vector<MixtureTerm> CanonicalTerms(std::span<const MixtureTerm> terms) {
   return canonical;
 }
 
-std::vector<MixtureTerm> TermsBetween(std::span<const MixtureTerm> start, std::span<const MixtureTerm> end, double alpha) {
+std::vector<MixtureTerm> TermsBetween(std::span<const MixtureTerm> start, std::span<const MixtureTerm> end,
+                                      double alpha) {
   std::vector<MixtureTerm> terms;
   for (const MixtureTerm& term : start) terms.push_back({term.blob, (1 - alpha) * term.coefficient});
   for (const MixtureTerm& term : end) terms.push_back({term.blob, alpha * term.coefficient});

@@ -26,6 +26,7 @@ absl::Status CheckTerms(std::span<const MixtureTerm> terms, bool allow_extrapola
 std::vector<MixtureTerm> CanonicalTerms(std::span<const MixtureTerm> terms);
 
 // The terms of (1 − alpha)·start + alpha·end, canonical. At alpha 0 and 1 they are exactly those of start and end.
-std::vector<MixtureTerm> TermsBetween(std::span<const MixtureTerm> start, std::span<const MixtureTerm> end, double alpha);
+std::vector<MixtureTerm> TermsBetween(std::span<const MixtureTerm> start, std::span<const MixtureTerm> end,
+                                      double alpha);
 
 }  // namespace modelpatch::patch

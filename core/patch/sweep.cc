@@ -1,11 +1,11 @@
 #include "core/patch/sweep.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <map>
 #include <optional>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/tensor/guard.h"
 
@@ -30,21 +30,23 @@ BlobLoader Remembering(const BlobLoader& load_blob) {
 
 absl::Status CheckAlphas(std::span<const double> alphas, bool allow_extrapolation) {
   if (alphas.empty() || alphas.size() > kMaximumAlphas) {
-    return base::WithField(
-        base::InvalidArgument("BAD_ALPHA", fmt::format("{} values of α were given; give 1 to {}", alphas.size(), kMaximumAlphas)),
-        "alphas");
+    return base::WithField(base::InvalidArgument("BAD_ALPHA", fmt::format("{} values of α were given; give 1 to {}",
+                                                                          alphas.size(), kMaximumAlphas)),
+                           "alphas");
   }
   for (size_t i = 0; i < alphas.size(); ++i) {
     if (!std::isfinite(alphas[i]) || (!allow_extrapolation && (alphas[i] < 0 || alphas[i] > 1))) {
-      return base::WithField(base::InvalidArgument("BAD_ALPHA", fmt::format("α = {} does not lie in [0, 1]", alphas[i])),
-                             fmt::format("alphas[{}]", i));
+      return base::WithField(
+          base::InvalidArgument("BAD_ALPHA", fmt::format("α = {} does not lie in [0, 1]", alphas[i])),
+          fmt::format("alphas[{}]", i));
     }
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<SweepPoint>> RunSweep(const SweepInput& input, const BlobLoader& load_blob,
-                                                 const FeatureFunction& features, const base::CancellationToken& cancellation,
+                                                 const FeatureFunction& features,
+                                                 const base::CancellationToken& cancellation,
                                                  const std::function<absl::Status(const SweepPoint&)>& on_point) {
   const tensor::WeightSet& base = input.model->image_weights;
   MP_ASSIGN_OR_RETURN(const tensor::WeightSet scratch,

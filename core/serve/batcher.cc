@@ -1,5 +1,6 @@
 #include "core/serve/batcher.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -7,8 +8,6 @@
 #include <deque>
 #include <thread>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/base/mutex.h"
 #include "core/tensor/compat.h"
@@ -30,11 +29,14 @@ bool Match(const ForwardRequest& a, const ForwardRequest& b) {
 
 absl::Status StatusBeforeWork(const ForwardRequest& request, base::SteadyTime now) {
   MP_RETURN_IF_ERROR(request.cancellation.Check());
-  if (now >= request.deadline) return base::DeadlineExceeded("the deadline passed while the request waited in the queue");
+  if (now >= request.deadline)
+    return base::DeadlineExceeded("the deadline passed while the request waited in the queue");
   return absl::OkStatus();
 }
 
-double Seconds(base::SteadyTime begin, base::SteadyTime end) { return std::chrono::duration<double>(end - begin).count(); }
+double Seconds(base::SteadyTime begin, base::SteadyTime end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 // [images, 3, n, n] of all requests, one after the other.
 at::Tensor GatherPixels(const std::vector<Waiting>& batch, int64_t images) {
@@ -51,7 +53,8 @@ struct Batcher::State {
   State(const BatcherOptions& given, const base::Clock& given_clock, base::MetricRegistry& metrics)
       : options(given),
         clock(given_clock),
-        batch_images(metrics.GetHistogram("modelpatch_batch_images", "Images in one forward", {1, 2, 4, 8, 16, 32, 64, 128})),
+        batch_images(
+            metrics.GetHistogram("modelpatch_batch_images", "Images in one forward", {1, 2, 4, 8, 16, 32, 64, 128})),
         queue_seconds(metrics.GetHistogram("modelpatch_queue_seconds", "Time a request waits for its forward",
                                            {0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})),
         forward_seconds(metrics.GetHistogram("modelpatch_forward_seconds", "Time of one forward",
@@ -104,7 +107,8 @@ void Batcher::Submit(ForwardRequest request, Done done) {
       return;
     }
   }
-  done(base::ResourceExhausted("QUEUE_FULL", fmt::format("{} images wait already; try again later", state_->options.maximum_queued_images)));
+  done(base::ResourceExhausted(
+      "QUEUE_FULL", fmt::format("{} images wait already; try again later", state_->options.maximum_queued_images)));
 }
 
 void Batcher::State::Loop() {

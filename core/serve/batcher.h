@@ -1,8 +1,8 @@
 // Batcher: runs image-encoder forwards for many requests at once.
 //
-// Requests with the same weights that wait at the same time share a batch. While one batch runs, the next one gathers; an
-// idle batcher starts at once, so a lone request never waits. Thread safety: thread-safe. Owns one compute thread; its
-// destructor finishes what is queued with CANCELLED and joins.
+// Requests with the same weights that wait at the same time share a batch. While one batch runs, the next one gathers;
+// an idle batcher starts at once, so a lone request never waits. Thread safety: thread-safe. Owns one compute thread;
+// its destructor finishes what is queued with CANCELLED and joins.
 #pragma once
 
 #include <cstdint>

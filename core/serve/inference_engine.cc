@@ -1,5 +1,6 @@
 #include "core/serve/inference_engine.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -7,8 +8,6 @@
 #include <cmath>
 #include <future>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/data/task.h"
 #include "core/serve/head_cache.h"
@@ -21,7 +20,9 @@
 namespace modelpatch::serve {
 namespace {
 
-double Seconds(base::SteadyTime begin, base::SteadyTime end) { return std::chrono::duration<double>(end - begin).count(); }
+double Seconds(base::SteadyTime begin, base::SteadyTime end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 absl::Status CheckContext(const RequestContext& context, const base::Clock& clock) {
   MP_RETURN_IF_ERROR(context.cancellation.Check());
@@ -32,8 +33,9 @@ absl::Status CheckContext(const RequestContext& context, const base::Clock& cloc
 absl::Status CheckPixels(const std::vector<float>& pixels, int64_t image_size) {
   const auto wanted = static_cast<size_t>(3 * image_size * image_size);
   if (pixels.size() != wanted) {
-    return base::InvalidArgument("BAD_IMAGE_TENSOR", fmt::format("the tensor has {} values; this model takes 3·{}·{} = {}",
-                                                                 pixels.size(), image_size, image_size, wanted));
+    return base::InvalidArgument("BAD_IMAGE_TENSOR",
+                                 fmt::format("the tensor has {} values; this model takes 3·{}·{} = {}", pixels.size(),
+                                             image_size, image_size, wanted));
   }
   if (!std::all_of(pixels.begin(), pixels.end(), [](float value) { return std::isfinite(value); })) {
     return base::InvalidArgument("BAD_IMAGE_TENSOR", "the tensor holds NaN or infinity");
@@ -42,9 +44,11 @@ absl::Status CheckPixels(const std::vector<float>& pixels, int64_t image_size) {
 }
 
 // fp32 [images, 3, n, n], flattened.
-absl::StatusOr<std::vector<float>> PreprocessImages(const std::vector<ImageInput>& images, const data::PreprocessConfig& config,
+absl::StatusOr<std::vector<float>> PreprocessImages(const std::vector<ImageInput>& images,
+                                                    const data::PreprocessConfig& config,
                                                     const data::DecodeLimits& limits) {
-  const auto per_image = static_cast<size_t>(3) * static_cast<size_t>(config.image_size) * static_cast<size_t>(config.image_size);
+  const auto per_image =
+      static_cast<size_t>(3) * static_cast<size_t>(config.image_size) * static_cast<size_t>(config.image_size);
   std::vector<float> pixels(images.size() * per_image);
   for (size_t i = 0; i < images.size(); ++i) {
     const std::string field = fmt::format("images[{}]", i);
@@ -134,7 +138,8 @@ absl::StatusOr<InferenceEngine::State::Prepared> InferenceEngine::State::Prepare
   Prepared prepared;
   MP_ASSIGN_OR_RETURN(prepared.model, models.Get(mixture.model_directory));
   const base::SteadyTime begin = clock.SteadyNow();
-  MP_ASSIGN_OR_RETURN(prepared.forward.pixels, PreprocessImages(inputs, prepared.model->preprocess, options.decode_limits));
+  MP_ASSIGN_OR_RETURN(prepared.forward.pixels,
+                      PreprocessImages(inputs, prepared.model->preprocess, options.decode_limits));
   prepared.preprocess_seconds = Seconds(begin, clock.SteadyNow());
   MP_ASSIGN_OR_RETURN(prepared.forward.weights, Weights(prepared.model, mixture));
   prepared.forward.encoder = prepared.model->image_encoder;
@@ -147,8 +152,8 @@ absl::StatusOr<InferenceEngine::State::Prepared> InferenceEngine::State::Prepare
   return prepared;
 }
 
-absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(const std::shared_ptr<const model::ClipModel>& model,
-                                                                      const tensor::WeightSet& weights, const at::Tensor& pixels) {
+absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(
+    const std::shared_ptr<const model::ClipModel>& model, const tensor::WeightSet& weights, const at::Tensor& pixels) {
   ForwardRequest request;
   request.encoder = model->image_encoder;
   request.weights = std::make_shared<const tensor::WeightSet>(weights);
@@ -157,13 +162,14 @@ absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(const std:
   request.image_size = pixels.size(2);
   request.priority = Priority::kBackground;
   std::promise<absl::StatusOr<ForwardResult>> promise;
-  batcher.Submit(std::move(request), [&](absl::StatusOr<ForwardResult> result) { promise.set_value(std::move(result)); });
+  batcher.Submit(std::move(request),
+                 [&](absl::StatusOr<ForwardResult> result) { promise.set_value(std::move(result)); });
   MP_ASSIGN_OR_RETURN(const ForwardResult result, promise.get_future().get());
   return *result.features;
 }
 
-InferenceEngine::InferenceEngine(EngineOptions options, base::Executor& preprocess_executor, const store::BlobStore& blobs,
-                                 const base::Clock& clock, base::MetricRegistry& metrics)
+InferenceEngine::InferenceEngine(EngineOptions options, base::Executor& preprocess_executor,
+                                 const store::BlobStore& blobs, const base::Clock& clock, base::MetricRegistry& metrics)
     : state_(std::make_shared<State>(std::move(options), preprocess_executor, blobs, clock, metrics)) {}
 
 InferenceEngine::~InferenceEngine() = default;
@@ -176,17 +182,18 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
     if (!head.ok()) return done(head.status());
     const double logit_scale = prepared->model->logit_scale;
     const double preprocess_seconds = prepared->preprocess_seconds;
-    state->batcher.Submit(std::move(prepared->forward), [head = *std::move(head), logit_scale, preprocess_seconds, top_k = request.top_k,
-                                                         done](absl::StatusOr<ForwardResult> forward) {
-      if (!forward.ok()) return done(forward.status());
-      done(tensor::Guarded([&] {
-        ClassifyResult result;
-        result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, top_k);
-        result.truncated_prompts = head->truncated_prompts;
-        result.timings = {preprocess_seconds, forward->queue_seconds, forward->inference_seconds};
-        return result;
-      }));
-    });
+    state->batcher.Submit(std::move(prepared->forward),
+                          [head = *std::move(head), logit_scale, preprocess_seconds, top_k = request.top_k,
+                           done](absl::StatusOr<ForwardResult> forward) {
+                            if (!forward.ok()) return done(forward.status());
+                            done(tensor::Guarded([&] {
+                              ClassifyResult result;
+                              result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, top_k);
+                              result.truncated_prompts = head->truncated_prompts;
+                              result.timings = {preprocess_seconds, forward->queue_seconds, forward->inference_seconds};
+                              return result;
+                            }));
+                          });
   });
 }
 
@@ -199,7 +206,8 @@ void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<vo
                                                          done](absl::StatusOr<ForwardResult> forward) {
       if (!forward.ok()) return done(forward.status());
       done(tensor::Guarded([&] {
-        Embeddings embeddings = ToEmbeddings(normalize ? model::NormalizeFeatures(*forward->features) : *forward->features);
+        Embeddings embeddings =
+            ToEmbeddings(normalize ? model::NormalizeFeatures(*forward->features) : *forward->features);
         embeddings.timings = {preprocess_seconds, forward->queue_seconds, forward->inference_seconds};
         return embeddings;
       }));
@@ -209,14 +217,15 @@ void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<vo
 
 void InferenceEngine::EncodeTexts(std::string model_directory, std::vector<std::string> texts, bool normalize,
                                   RequestContext context, std::function<void(absl::StatusOr<Embeddings>)> done) {
-  state_->preprocess_executor.Schedule([state = state_, directory = std::move(model_directory), texts = std::move(texts), normalize,
-                                        context, done = std::move(done)]() {
+  state_->preprocess_executor.Schedule([state = state_, directory = std::move(model_directory),
+                                        texts = std::move(texts), normalize, context, done = std::move(done)]() {
     const auto encode = [&]() -> absl::StatusOr<Embeddings> {
       MP_RETURN_IF_ERROR(CheckContext(context, state->clock));
       MP_ASSIGN_OR_RETURN(const auto model, state->models.Get(directory));
       const base::SteadyTime begin = state->clock.SteadyNow();
       std::vector<bool> truncated;
-      MP_ASSIGN_OR_RETURN(const at::Tensor features, model::EncodeTexts(*model, texts, normalize, context.cancellation, &truncated));
+      MP_ASSIGN_OR_RETURN(const at::Tensor features,
+                          model::EncodeTexts(*model, texts, normalize, context.cancellation, &truncated));
       Embeddings embeddings = ToEmbeddings(features);
       embeddings.truncated = std::move(truncated);
       embeddings.timings.inference_seconds = Seconds(begin, state->clock.SteadyNow());
@@ -239,14 +248,16 @@ void InferenceEngine::EvictModel(const std::string& model_directory) {
 }
 
 absl::StatusOr<std::vector<patch::SweepPoint>> InferenceEngine::Sweep(
-    const ResolvedMixture& start, const ResolvedMixture& end, const std::vector<double>& alphas, const std::vector<SweepTask>& tasks,
-    const base::CancellationToken& cancellation, const std::function<absl::Status(const patch::SweepPoint&)>& on_point) {
+    const ResolvedMixture& start, const ResolvedMixture& end, const std::vector<double>& alphas,
+    const std::vector<SweepTask>& tasks, const base::CancellationToken& cancellation,
+    const std::function<absl::Status(const patch::SweepPoint&)>& on_point) {
   MP_ASSIGN_OR_RETURN(const auto model, state_->models.Get(start.model_directory));
   std::vector<patch::EvaluationSet> sets;
   for (const SweepTask& entry : tasks) {
     MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(entry.name, entry.source, state_->options.decode_limits));
-    MP_ASSIGN_OR_RETURN(patch::EvaluationSet set, patch::MakeEvaluationSet(*model, task, entry.role, entry.split, /*threads=*/1,
-                                                                           /*maximum_examples=*/0, cancellation));
+    MP_ASSIGN_OR_RETURN(patch::EvaluationSet set,
+                        patch::MakeEvaluationSet(*model, task, entry.role, entry.split, /*threads=*/1,
+                                                 /*maximum_examples=*/0, cancellation));
     sets.push_back(std::move(set));
   }
   const patch::SweepInput input{model, start.terms, end.terms, alphas, sets};

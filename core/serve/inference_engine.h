@@ -1,8 +1,8 @@
-// InferenceEngine: classification and encoding at any mixture, with everything that makes it quick behind it: decoded on a
-// thread pool, heads and mixtures from caches, forwards batched across requests.
+// InferenceEngine: classification and encoding at any mixture, with everything that makes it quick behind it: decoded
+// on a thread pool, heads and mixtures from caches, forwards batched across requests.
 //
-// Thread safety: thread-safe. Calls return at once; `done` is called exactly once, on one of the engine's threads, and must
-// not block. The engine owns its caches; executors and stores outlive it.
+// Thread safety: thread-safe. Calls return at once; `done` is called exactly once, on one of the engine's threads, and
+// must not block. The engine owns its caches; executors and stores outlive it.
 #pragma once
 
 #include <cstdint>
@@ -107,17 +107,18 @@ class InferenceEngine {
   // Forgets a model and what was derived from it; requests that hold it finish.
   void EvictModel(const std::string& model_directory);
 
-  // Blocking, for a thread of the caller: opens the tasks' splits and sweeps through the batcher at the lowest priority.
+  // Blocking, for a thread of the caller: opens the tasks' splits and sweeps through the batcher at the lowest
+  // priority.
   struct SweepTask {
     std::string name;
     data::TaskSource source;
     patch::TaskRole role;
     data::Split split;
   };
-  absl::StatusOr<std::vector<patch::SweepPoint>> Sweep(const ResolvedMixture& start, const ResolvedMixture& end,
-                                                       const std::vector<double>& alphas, const std::vector<SweepTask>& tasks,
-                                                       const base::CancellationToken& cancellation,
-                                                       const std::function<absl::Status(const patch::SweepPoint&)>& on_point);
+  absl::StatusOr<std::vector<patch::SweepPoint>> Sweep(
+      const ResolvedMixture& start, const ResolvedMixture& end, const std::vector<double>& alphas,
+      const std::vector<SweepTask>& tasks, const base::CancellationToken& cancellation,
+      const std::function<absl::Status(const patch::SweepPoint&)>& on_point);
 
  private:
   struct State;

@@ -1,8 +1,8 @@
 #include "core/serve/mixture_cache.h"
 
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "core/patch/interpolation.h"
 #include "core/tensor/guard.h"
@@ -21,13 +21,15 @@ std::string KeyOf(const model::ClipModel& model, std::span<const patch::MixtureT
 
 }  // namespace
 
-MixtureCache::MixtureCache(int64_t maximum_bytes, const store::BlobStore& blobs) : blobs_(blobs), cache_(maximum_bytes) {}
+MixtureCache::MixtureCache(int64_t maximum_bytes, const store::BlobStore& blobs)
+    : blobs_(blobs), cache_(maximum_bytes) {}
 
 absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> MixtureCache::Get(
     const std::shared_ptr<const model::ClipModel>& model, std::span<const patch::MixtureTerm> canonical_terms) {
   // An aliasing pointer: θ_zs is part of the model and keeps it alive.
   if (canonical_terms.empty()) return std::shared_ptr<const tensor::WeightSet>(model, &model->image_weights);
-  if (canonical_terms.size() == 1 && canonical_terms[0].coefficient == 1.0) return GetBlob(model, canonical_terms[0].blob);
+  if (canonical_terms.size() == 1 && canonical_terms[0].coefficient == 1.0)
+    return GetBlob(model, canonical_terms[0].blob);
   return cache_.Get(KeyOf(*model, canonical_terms), [&]() -> absl::StatusOr<Cache::Built> {
     const tensor::WeightSet& base = model->image_weights;
     MP_ASSIGN_OR_RETURN(auto weights, tensor::Guarded([&] {
@@ -46,8 +48,8 @@ absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> MixtureCache::GetBlob(
     const tensor::WeightSet& base = model->image_weights;
     MP_ASSIGN_OR_RETURN(tensor::WeightSet stored, blobs_.Get(blob, base.shared_layout()));
     MP_ASSIGN_OR_RETURN(auto weights, tensor::Guarded([&] {
-                          return std::make_shared<const tensor::WeightSet>(base.device().is_cuda() ? stored.CloneTo(base.device())
-                                                                                                   : stored);
+                          return std::make_shared<const tensor::WeightSet>(
+                              base.device().is_cuda() ? stored.CloneTo(base.device()) : stored);
                         }));
     return Cache::Built{weights, weights->bytes()};
   });

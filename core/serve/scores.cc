@@ -9,8 +9,8 @@
 
 namespace modelpatch::serve {
 
-std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, const at::Tensor& embeddings, double logit_scale,
-                                                  int64_t top_k) {
+std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, const at::Tensor& embeddings,
+                                                  double logit_scale, int64_t top_k) {
   const at::NoGradGuard no_grad;
   const at::Tensor cosines = at::mm(model::NormalizeFeatures(features), embeddings.cpu().t()).contiguous();
   const at::Tensor logits = (cosines * logit_scale).contiguous();
@@ -24,9 +24,8 @@ std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, co
     const float* logit = logits.data_ptr<float>() + image * classes;
     const float* probability = probabilities.data_ptr<float>() + image * classes;
     std::iota(order.begin(), order.end(), 0);
-    std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int64_t a, int64_t b) {
-      return cosine[a] != cosine[b] ? cosine[a] > cosine[b] : a < b;
-    });
+    std::partial_sort(order.begin(), order.begin() + kept, order.end(),
+                      [&](int64_t a, int64_t b) { return cosine[a] != cosine[b] ? cosine[a] > cosine[b] : a < b; });
     std::vector<ClassScore>& scores = images.emplace_back();
     for (int64_t i = 0; i < kept; ++i) {
       const int64_t index = order[static_cast<size_t>(i)];

@@ -17,10 +17,10 @@ struct ClassScore {
   double cosine;
 };
 
-// For features fp32 [B, E] and normalised class embeddings fp32 [C, E]: cosines, logits = logit_scale · cosine, and their
-// softmax over all classes, in fp32. Per image the best `top_k` (0: all), best first, equal scores in the order of the
-// classes.
-std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, const at::Tensor& embeddings, double logit_scale,
-                                                  int64_t top_k);
+// For features fp32 [B, E] and normalised class embeddings fp32 [C, E]: cosines, logits = logit_scale · cosine, and
+// their softmax over all classes, in fp32. Per image the best `top_k` (0: all), best first, equal scores in the order
+// of the classes.
+std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, const at::Tensor& embeddings,
+                                                  double logit_scale, int64_t top_k);
 
 }  // namespace modelpatch::serve

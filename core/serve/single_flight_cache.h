@@ -1,8 +1,8 @@
 // SingleFlightCache: immutable values by key, up to a byte budget, each built once for all who wait for it.
 //
-// Thread safety: thread-safe. Get blocks while a value is built, so it is not for threads that must not block. Values are
-// shared: what is evicted lives on while somebody holds it. Least recently used goes first; a value larger than the budget
-// is given to who asked and not kept.
+// Thread safety: thread-safe. Get blocks while a value is built, so it is not for threads that must not block. Values
+// are shared: what is evicted lives on while somebody holds it. Least recently used goes first; a value larger than the
+// budget is given to who asked and not kept.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ class SingleFlightCache {
 
   explicit SingleFlightCache(int64_t maximum_bytes) : maximum_bytes_(maximum_bytes) {}
 
-  // The value of `key`; on a miss the first caller runs `build` and everybody else waits for it. An error is given to all
-  // who wait, and forgotten.
+  // The value of `key`; on a miss the first caller runs `build` and everybody else waits for it. An error is given to
+  // all who wait, and forgotten.
   absl::StatusOr<std::shared_ptr<const Value>> Get(const std::string& key, const Builder& build) {
     std::shared_ptr<Flight> flight;
     {

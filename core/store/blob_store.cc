@@ -1,11 +1,10 @@
 #include "core/store/blob_store.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 #include "core/base/text.h"
@@ -41,7 +40,8 @@ absl::StatusOr<tensor::WeightSet> BlobStore::Get(const std::string& digest,
   }
   MP_ASSIGN_OR_RETURN(const std::string actual, tensor::Guarded([&] { return weights->Digest(); }));
   if (actual != digest) {
-    return base::DataLoss("BLOB_CORRUPT", fmt::format("'{}' holds the weights {}; restore it from a copy", path, actual));
+    return base::DataLoss("BLOB_CORRUPT",
+                          fmt::format("'{}' holds the weights {}; restore it from a copy", path, actual));
   }
   return weights;
 }

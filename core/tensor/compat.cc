@@ -1,13 +1,12 @@
 #include "core/tensor/compat.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <torch/torch.h>
 #include <torch/version.h>
 #include <unistd.h>
 
 #include <cmath>
-
-#include <fmt/format.h>
 
 #ifdef MODELPATCH_WITH_CUDA
 #include <ATen/cuda/CUDAContext.h>
@@ -30,7 +29,8 @@ Function FindBlasFunction(const char* name) {
 
 }  // namespace
 
-at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, bool causal) {
+at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                     bool causal) {
 #if MODELPATCH_TORCH_AT_LEAST_2
   return at::scaled_dot_product_attention(query, key, value, /*attn_mask=*/{}, /*dropout_p=*/0.0, causal);
 #else
@@ -42,8 +42,10 @@ at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& 
   const at::Tensor k = key.reshape({batch, length, width});
   const at::Tensor v = value.reshape({batch, length, width});
   const double scale = 1.0 / std::sqrt(static_cast<double>(width));
-  const at::Tensor mask = causal ? at::full({length, length}, -INFINITY, q.options()).triu_(1) : at::zeros({1, 1}, q.options());
-  const at::Tensor scores = at::baddbmm(mask.expand({batch, length, length}), q, k.transpose(1, 2), causal ? 1.0 : 0.0, scale);
+  const at::Tensor mask =
+      causal ? at::full({length, length}, -INFINITY, q.options()).triu_(1) : at::zeros({1, 1}, q.options());
+  const at::Tensor scores =
+      at::baddbmm(mask.expand({batch, length, length}), q, k.transpose(1, 2), causal ? 1.0 : 0.0, scale);
   return at::bmm(at::softmax(scores, -1), v).view(query.sizes());
 #endif
 }
@@ -62,7 +64,8 @@ Device FromTorchDevice(const c10::Device& device) {
 int64_t DeviceMemoryBytes([[maybe_unused]] const Device& device) {
 #ifdef MODELPATCH_WITH_CUDA
   if (device.is_cuda()) {
-    return static_cast<int64_t>(at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device.cuda_index()))->totalGlobalMem);
+    return static_cast<int64_t>(
+        at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(device.cuda_index()))->totalGlobalMem);
   }
 #endif
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
@@ -93,7 +96,8 @@ std::string SlowBlasWarning() {
     return "the BLAS in use is not OpenBLAS; the reference BLAS is about 15 times slower: install libopenblas0-openmp";
   }
   if (parallel != nullptr && parallel() == kOpenBlasPthread) {
-    return "OpenBLAS' pthread build beside OpenMP makes operators up to 60 times slower: install libopenblas0-openmp and "
+    return "OpenBLAS' pthread build beside OpenMP makes operators up to 60 times slower: install libopenblas0-openmp "
+           "and "
            "remove libopenblas0-pthread";
   }
   return "";

@@ -1,4 +1,5 @@
-// What differs between the libtorch versions that we build with (1.13, 2.6, 2.11): every version `#if` lives in compat.cc.
+// What differs between the libtorch versions that we build with (1.13, 2.6, 2.11): every version `#if` lives in
+// compat.cc.
 //
 // Thread safety: all functions are thread-safe, except SetIntraOpThreads, which is for the start of main.
 #pragma once
@@ -18,7 +19,8 @@ struct Device;
 namespace modelpatch::tensor {
 
 // softmax(q·kᵀ/√d + mask)·v for q, k, v of [B, heads, T, d]; causal masks positions after the query's own.
-at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, bool causal);
+at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                     bool causal);
 
 // libtorch's own device value.
 c10::Device ToTorchDevice(const Device& device);
@@ -36,7 +38,8 @@ void SetIntraOpThreads(int threads);
 // One line for the log: libtorch's version, whether CUDA is there, and which BLAS.
 std::string DescribeRuntime();
 
-// A warning if the BLAS in use is known to be slow (the reference BLAS, or OpenBLAS' pthread build beside OpenMP); "" if not.
+// A warning if the BLAS in use is known to be slow (the reference BLAS, or OpenBLAS' pthread build beside OpenMP); ""
+// if not.
 std::string SlowBlasWarning();
 
 }  // namespace modelpatch::tensor

@@ -1,11 +1,10 @@
 #include "core/tensor/device.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 #include <unistd.h>
 
 #include <charconv>
-
-#include <fmt/format.h>
 
 #include "core/base/text.h"
 #include "core/tensor/compat.h"
@@ -24,8 +23,10 @@ absl::StatusOr<Device> Device::Parse(std::string_view name) {
     good = rest[0] == ':' && error == std::errc() && end == rest.data() + rest.size();
   }
   if (!good || index < 0 || index >= count) {
-    return base::InvalidArgument("BAD_DEVICE", fmt::format("'{}' is not a device of this machine; it has the CPU (cpu) and {} CUDA devices (cuda:N)",
-                                                           base::Printable(name), count));
+    return base::InvalidArgument(
+        "BAD_DEVICE",
+        fmt::format("'{}' is not a device of this machine; it has the CPU (cpu) and {} CUDA devices (cuda:N)",
+                    base::Printable(name), count));
   }
   return Device(index);
 }

@@ -13,7 +13,8 @@ std::string WithoutTrace(std::string message) {
 }
 
 bool IsOutOfMemory(const std::string& message) {
-  return message.find("out of memory") != std::string::npos || message.find("can't allocate memory") != std::string::npos;
+  return message.find("out of memory") != std::string::npos ||
+         message.find("can't allocate memory") != std::string::npos;
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct GemmOperand {
 };
 
 // out[rows, columns] = scale · a[rows, inner] · b[inner, columns], rows of out lying `stride` floats apart.
-void SmallGemm(int64_t rows, int64_t columns, int64_t inner, float scale, const GemmOperand& a, const GemmOperand& b, float* out,
-               int64_t stride);
+void SmallGemm(int64_t rows, int64_t columns, int64_t inner, float scale, const GemmOperand& a, const GemmOperand& b,
+               float* out, int64_t stride);
 
 }  // namespace modelpatch::tensor

@@ -11,7 +11,8 @@ struct TrainableWeights::Leaves {
   at::Tensor gradient;
 };
 
-TrainableWeights::TrainableWeights(WeightSet weights) : weights_(std::move(weights)), leaves_(std::make_shared<Leaves>()) {
+TrainableWeights::TrainableWeights(WeightSet weights)
+    : weights_(std::move(weights)), leaves_(std::make_shared<Leaves>()) {
   const WeightLayout& layout = weights_.layout();
   leaves_->gradient = at::zeros({layout.trainable_size()}, weights_.flat().options());
   for (size_t i = 0; i < layout.weights().size(); ++i) {
@@ -26,7 +27,9 @@ TrainableWeights::TrainableWeights(WeightSet weights) : weights_(std::move(weigh
 }
 
 const std::vector<at::Tensor>& TrainableWeights::parameters() const { return leaves_->parameters; }
-at::Tensor TrainableWeights::trained_range() const { return weights_.flat().narrow(0, 0, weights_.layout().trainable_size()); }
+at::Tensor TrainableWeights::trained_range() const {
+  return weights_.flat().narrow(0, 0, weights_.layout().trainable_size());
+}
 const at::Tensor& TrainableWeights::gradient() const { return leaves_->gradient; }
 void TrainableWeights::ZeroGradient() { leaves_->gradient.zero_(); }
 

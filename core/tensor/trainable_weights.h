@@ -1,8 +1,8 @@
 // TrainableWeights: a weight set whose weights are leaves of the autograd graph, with one flat gradient.
 //
 // Each parameter is a leaf tensor that shares θ's storage, and its .grad is a view into the flat gradient, which is
-// zeroed in place. Nothing differentiates through slices of the flat tensor: each slice's backward would be as large as θ.
-// Thread safety: one thread.
+// zeroed in place. Nothing differentiates through slices of the flat tensor: each slice's backward would be as large as
+// θ. Thread safety: one thread.
 #pragma once
 
 #include <vector>

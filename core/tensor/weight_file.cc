@@ -1,12 +1,11 @@
 #include "core/tensor/weight_file.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <cstring>
 #include <utility>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 #include "core/tensor/guard.h"
@@ -39,7 +38,8 @@ absl::Status WriteWeightFile(const std::string& path, const WeightSet& weights,
     if (weights.device().is_cuda()) return WriteWeightFile(path, weights.CloneTo(Device()), metadata);
     MP_ASSIGN_OR_RETURN(base::AtomicFile file, base::AtomicFile::Create(path));
     MP_RETURN_IF_ERROR(file.Append(SerializeSafetensorsHeader(DescribeTensors(weights.layout()), metadata)));
-    for (const WeightInfo& weight : weights.layout().weights()) MP_RETURN_IF_ERROR(file.Append(BytesOf(weights, weight)));
+    for (const WeightInfo& weight : weights.layout().weights())
+      MP_RETURN_IF_ERROR(file.Append(BytesOf(weights, weight)));
     return file.Commit();
   });
 }
@@ -56,10 +56,12 @@ absl::StatusOr<WeightSet> ReadWeightFile(const std::string& path, std::shared_pt
     for (const WeightInfo& weight : layout->weights()) {
       const TensorInfo* info = header.Find(weight.spec.name);
       if (info == nullptr || info->dtype != DType::kFloat32 || info->shape != weight.spec.shape) {
-        return base::DataLoss("WEIGHT_FILE_MISMATCH",
-                              fmt::format("'{}' lacks the tensor '{}' in fp32 and of the layout's shape", path, weight.spec.name));
+        return base::DataLoss(
+            "WEIGHT_FILE_MISMATCH",
+            fmt::format("'{}' lacks the tensor '{}' in fp32 and of the layout's shape", path, weight.spec.name));
       }
-      std::memcpy(weights.flat().data_ptr<float>() + weight.offset, file.bytes().data() + header.data_offset + info->begin,
+      std::memcpy(weights.flat().data_ptr<float>() + weight.offset,
+                  file.bytes().data() + header.data_offset + info->begin,
                   static_cast<size_t>(weight.numel) * sizeof(float));
     }
     return weights;

@@ -9,7 +9,8 @@
 namespace modelpatch::tensor {
 
 // Writes `weights` (on any device) to `path`, whole or not at all.
-absl::Status WriteWeightFile(const std::string& path, const WeightSet& weights, const std::map<std::string, std::string>& metadata);
+absl::Status WriteWeightFile(const std::string& path, const WeightSet& weights,
+                             const std::map<std::string, std::string>& metadata);
 
 // Reads a file written by WriteWeightFile into a weight set on the CPU. DATA_LOSS (WEIGHT_FILE_MISMATCH) if its tensors
 // are not those of `layout`.

@@ -1,8 +1,8 @@
 #include "core/tensor/weight_layout.h"
 
-#include <utility>
-
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "core/base/digest.h"
 
@@ -52,7 +52,8 @@ absl::StatusOr<std::shared_ptr<const WeightLayout>> WeightLayout::Make(std::vect
     }
     const int64_t offset = layout->storage_size_;
     layout->storage_size_ += (numel + kAlignment - 1) / kAlignment * kAlignment;
-    if (layout->storage_size_ > kMaximumSize) return base::InvalidArgument("BAD_LAYOUT", "the weights are too many to address");
+    if (layout->storage_size_ > kMaximumSize)
+      return base::InvalidArgument("BAD_LAYOUT", "the weights are too many to address");
     if (!spec.is_buffer) layout->trainable_size_ = layout->storage_size_;
     layout->parameter_count_ += numel;
     layout->weights_.push_back({std::move(spec), offset, numel});

@@ -1,8 +1,9 @@
 // WeightLayout: how the weights of a tower lie in one flat fp32 tensor.
 //
-// Maps a canonical name to shape, offset and source dtype. Offsets are multiples of 64 bytes; the padding between weights
-// is zero and belongs neither to the parameter count nor to any digest. Trainable weights come first, buffers (BatchNorm's
-// running statistics) last, so that what is trained is one range. Immutable once made, so thread-safe; shared by pointer.
+// Maps a canonical name to shape, offset and source dtype. Offsets are multiples of 64 bytes; the padding between
+// weights is zero and belongs neither to the parameter count nor to any digest. Trainable weights come first, buffers
+// (BatchNorm's running statistics) last, so that what is trained is one range. Immutable once made, so thread-safe;
+// shared by pointer.
 #pragma once
 
 #include <cstdint>

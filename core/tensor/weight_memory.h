@@ -1,5 +1,5 @@
-// Memory for weights: a mapping of its own for each buffer, so that unloading a model really frees it, while the heap is
-// kept for activations.
+// Memory for weights: a mapping of its own for each buffer, so that unloading a model really frees it, while the heap
+// is kept for activations.
 #pragma once
 
 #include <cstdint>

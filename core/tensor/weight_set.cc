@@ -20,8 +20,9 @@ WeightSet::WeightSet(std::shared_ptr<const WeightLayout> layout, const Device& d
   auto state = std::make_shared<State>();
   state->layout = std::move(layout);
   const int64_t size = state->layout->storage_size();
-  state->flat = device.is_cuda() ? at::zeros({size}, at::TensorOptions().dtype(at::kFloat).device(ToTorchDevice(device)))
-                                 : AllocateWeightMemory(size);
+  state->flat = device.is_cuda()
+                    ? at::zeros({size}, at::TensorOptions().dtype(at::kFloat).device(ToTorchDevice(device)))
+                    : AllocateWeightMemory(size);
   state->views.reserve(state->layout->weights().size());
   for (const WeightInfo& weight : state->layout->weights()) {
     state->views.push_back(state->flat.narrow(0, weight.offset, weight.numel).view(weight.spec.shape));

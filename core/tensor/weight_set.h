@@ -1,8 +1,8 @@
 // WeightSet: θ. All weights of a tower in one contiguous fp32 tensor, with a view for each weight.
 //
-// A WeightSet is a handle: copies share the storage (Clone makes another one). It is written while it is built and never
-// after it was published to other threads, so reading needs no lock. On the CPU the storage is a mapping of its own, zero
-// at first, given back to the system when the last handle goes.
+// A WeightSet is a handle: copies share the storage (Clone makes another one). It is written while it is built and
+// never after it was published to other threads, so reading needs no lock. On the CPU the storage is a mapping of its
+// own, zero at first, given back to the system when the last handle goes.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,10 @@
 #include "core/train/contrastive_trainer.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <cmath>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/model/clip_model.h"
 #include "core/tensor/guard.h"
@@ -52,12 +51,14 @@ absl::StatusOr<double> ContrastiveTrainer::Step(const at::Tensor& pixels, const 
         model::NormalizeFeatures(image_encoder_->Forward(image_.weights.parameters(), pixels.to(device)));
     const at::Tensor texts = model::NormalizeFeatures(text_encoder_->Forward(text_.weights.parameters(), captions));
     const at::Tensor scale = text_.weights.parameters().back().exp();
-    const at::Tensor loss = ContrastiveLoss(at::mm(images, texts.t()) * scale, torch::tensor(caption_of, at::kLong).to(device));
+    const at::Tensor loss =
+        ContrastiveLoss(at::mm(images, texts.t()) * scale, torch::tensor(caption_of, at::kLong).to(device));
     loss.backward();
     const double value = loss.item<double>();
     const double norm = std::hypot(GradientNorm(image_.weights), GradientNorm(text_.weights));
     if (!std::isfinite(value) || !std::isfinite(norm)) {
-      return base::Internal("TRAINING_DIVERGED", fmt::format("at step {} the loss is {}; lower the learning rate", image_.step, value));
+      return base::Internal("TRAINING_DIVERGED",
+                            fmt::format("at step {} the loss is {}; lower the learning rate", image_.step, value));
     }
     AdamWOptions adamw;
     adamw.weight_decay = options_.weight_decay;

@@ -1,8 +1,8 @@
 // ContrastiveTrainer: trains both towers of a CLIP on images and captions.
 //
-// One thread. The loss is CLIP's symmetric cross-entropy, where all images of one concept in a batch share one caption and
-// count as its positives (as in supervised contrastive learning, Khosla et al. 2020): with few concepts and large batches
-// the plain loss would push apart what belongs together.
+// One thread. The loss is CLIP's symmetric cross-entropy, where all images of one concept in a batch share one caption
+// and count as its positives (as in supervised contrastive learning, Khosla et al. 2020): with few concepts and large
+// batches the plain loss would push apart what belongs together.
 #pragma once
 
 #include <memory>
@@ -29,8 +29,8 @@ class ContrastiveTrainer {
                      std::shared_ptr<const model::TextEncoder> text_encoder, const tensor::WeightSet& image_weights,
                      const tensor::WeightSet& text_weights, const ContrastiveOptions& options);
 
-  // One step on pixels fp32 [B, 3, n, n]; image i belongs to caption `caption_of[i]` of `captions` (token ids). Returns the
-  // loss. INTERNAL (TRAINING_DIVERGED) if it is not finite.
+  // One step on pixels fp32 [B, 3, n, n]; image i belongs to caption `caption_of[i]` of `captions` (token ids). Returns
+  // the loss. INTERNAL (TRAINING_DIVERGED) if it is not finite.
   absl::StatusOr<double> Step(const at::Tensor& pixels, const std::vector<int64_t>& caption_of,
                               const std::vector<std::vector<int32_t>>& captions);
 

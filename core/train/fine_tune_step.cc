@@ -1,12 +1,11 @@
 #include "core/train/fine_tune_step.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/data/batch_loader.h"
 #include "core/data/task.h"
@@ -22,7 +21,9 @@ namespace {
 // Progress events are for people and progress bars: a few a second are enough.
 constexpr double kSecondsBetweenEvents = 0.25;
 
-double Seconds(base::SteadyTime begin, base::SteadyTime end) { return std::chrono::duration<double>(end - begin).count(); }
+double Seconds(base::SteadyTime begin, base::SteadyTime end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 // Turns step reports into progress events, not too many.
 class ProgressReporter {
@@ -33,7 +34,8 @@ class ProgressReporter {
   void Report(const StepReport& report, std::optional<double> validation_accuracy) {
     const base::SteadyTime now = clock_.SteadyNow();
     const int64_t done = report.step + 1;
-    const bool is_due = done == 1 || done == options_.steps || validation_accuracy || Seconds(last_, now) >= kSecondsBetweenEvents;
+    const bool is_due =
+        done == 1 || done == options_.steps || validation_accuracy || Seconds(last_, now) >= kSecondsBetweenEvents;
     if (!is_due) return;
     last_ = now;
     const double elapsed = Seconds(begin_, now);
@@ -58,22 +60,25 @@ at::Tensor PixelTensor(data::Batch& batch, int64_t image_size) {
 }
 
 bool IsValidationDue(const FineTuneOptions& options, int64_t done) {
-  return done == options.steps || (options.validation_interval_steps > 0 && done % options.validation_interval_steps == 0);
+  return done == options.steps ||
+         (options.validation_interval_steps > 0 && done % options.validation_interval_steps == 0);
 }
 
 }  // namespace
 
-absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineTuneSpec& spec, const StepEnvironment& environment,
+absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineTuneSpec& spec,
+                                               const StepEnvironment& environment,
                                                const base::CancellationToken& cancellation, StepEvents& events) {
   MP_RETURN_IF_ERROR(CheckFineTuneOptions(spec.options));
   MP_ASSIGN_OR_RETURN(const tensor::Device device, tensor::Device::Parse(step.device));
   MP_ASSIGN_OR_RETURN(const auto model, model::LoadModel(spec.model_directory, device, cancellation));
   MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(spec.task.name, spec.task.source, data::DecodeLimits{}));
-  events.Log(fmt::format("fine-tuning on {}: {} training and {} validation examples, {} classes", task.name, task.train->size(),
-                         task.validation->size(), task.class_names.size()));
-  MP_ASSIGN_OR_RETURN(const patch::EvaluationSet validation,
-                      patch::MakeEvaluationSet(*model, task, patch::TaskRole::kPatching, data::Split::kValidation, step.threads,
-                                               /*maximum_examples=*/0, cancellation));
+  events.Log(fmt::format("fine-tuning on {}: {} training and {} validation examples, {} classes", task.name,
+                         task.train->size(), task.validation->size(), task.class_names.size()));
+  MP_ASSIGN_OR_RETURN(
+      const patch::EvaluationSet validation,
+      patch::MakeEvaluationSet(*model, task, patch::TaskRole::kPatching, data::Split::kValidation, step.threads,
+                               /*maximum_examples=*/0, cancellation));
   const patch::FeatureFunction features = patch::DirectFeatures(model);
 
   data::BatchLoaderOptions loader_options;
@@ -82,14 +87,16 @@ absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineT
   loader_options.augment = spec.options.augment;
   data::BatchLoader loader(task.train, model->preprocess, loader_options);
 
-  MP_ASSIGN_OR_RETURN(const std::unique_ptr<FineTuner> tuner,
-                      tensor::Guarded([&] { return std::make_unique<FineTuner>(model, *validation.head, spec.options); }));
+  MP_ASSIGN_OR_RETURN(const std::unique_ptr<FineTuner> tuner, tensor::Guarded([&] {
+                        return std::make_unique<FineTuner>(model, *validation.head, spec.options);
+                      }));
   ProgressReporter reporter(spec.options, environment.clock, events);
   FineTuneResult result;
   for (int64_t i = 0; i < spec.options.steps; ++i) {
     MP_RETURN_IF_ERROR(cancellation.Check());
     MP_ASSIGN_OR_RETURN(data::Batch batch, loader.Next());
-    MP_ASSIGN_OR_RETURN(const StepReport report, tuner->Step(PixelTensor(batch, model->preprocess.image_size), batch.labels));
+    MP_ASSIGN_OR_RETURN(const StepReport report,
+                        tuner->Step(PixelTensor(batch, model->preprocess.image_size), batch.labels));
     std::optional<double> accuracy;
     if (IsValidationDue(spec.options, report.step + 1)) {
       MP_ASSIGN_OR_RETURN(const patch::TaskAccuracy measured,

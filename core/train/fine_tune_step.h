@@ -6,7 +6,8 @@
 
 namespace modelpatch::train {
 
-absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineTuneSpec& spec, const StepEnvironment& environment,
+absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineTuneSpec& spec,
+                                               const StepEnvironment& environment,
                                                const base::CancellationToken& cancellation, StepEvents& events);
 
 }  // namespace modelpatch::train

@@ -1,24 +1,25 @@
 #include "core/train/fine_tuner.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <cmath>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/tensor/guard.h"
 #include "core/train/schedule.h"
 
 namespace modelpatch::train {
 
-FineTuner::FineTuner(std::shared_ptr<const model::ClipModel> model, model::ZeroShotHead head, const FineTuneOptions& options)
+FineTuner::FineTuner(std::shared_ptr<const model::ClipModel> model, model::ZeroShotHead head,
+                     const FineTuneOptions& options)
     : model_(std::move(model)), head_(std::move(head)), options_(options), state_(model_->image_weights) {}
 
 absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, const std::vector<int32_t>& labels) {
   return tensor::Guarded([&]() -> absl::StatusOr<StepReport> {
     const at::AutoGradMode with_gradients(true);
-    const double learning_rate = LearningRateAt(state_.step, options_.learning_rate, options_.warmup_steps, options_.steps);
+    const double learning_rate =
+        LearningRateAt(state_.step, options_.learning_rate, options_.warmup_steps, options_.steps);
     const at::Device device = state_.weights.weights().flat().device();
     const at::Tensor targets = torch::tensor(labels, at::kLong).to(device);
     state_.weights.ZeroGradient();
@@ -29,8 +30,9 @@ absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, const std::
     const double loss_value = loss.item<double>();
     const double norm = GradientNorm(state_.weights);
     if (!std::isfinite(loss_value) || !std::isfinite(norm)) {
-      return base::Internal("TRAINING_DIVERGED", fmt::format("at step {} the loss is {} and the gradient's norm {}; lower the learning rate",
-                                                             state_.step, loss_value, norm));
+      return base::Internal("TRAINING_DIVERGED",
+                            fmt::format("at step {} the loss is {} and the gradient's norm {}; lower the learning rate",
+                                        state_.step, loss_value, norm));
     }
     const AdamWOptions adamw{options_.beta1, options_.beta2, options_.epsilon, options_.weight_decay};
     AdamWStep(adamw, learning_rate, ClipFactor(norm, options_.gradient_clip), state_);

@@ -11,11 +11,11 @@ namespace {
 
 // The numbers of one step, as the kernels need them.
 struct StepConstants {
-  float decay;           // 1 − lr·weight_decay
+  float decay;  // 1 − lr·weight_decay
   float beta1, beta2;
-  float rest1, rest2;    // 1 − beta
-  float step_size;       // lr / (1 − β₁ᵗ)
-  float root_correction; // √(1 − β₂ᵗ)
+  float rest1, rest2;     // 1 − beta
+  float step_size;        // lr / (1 − β₁ᵗ)
+  float root_correction;  // √(1 − β₂ᵗ)
   float epsilon;
   float gradient_factor;
 };
@@ -45,7 +45,8 @@ void StepOnCpu(const StepConstants& c, float* theta, const float* gradient, floa
   });
 }
 
-void StepOnDevice(const StepConstants& c, at::Tensor theta, const at::Tensor& raw_gradient, at::Tensor m, at::Tensor v) {
+void StepOnDevice(const StepConstants& c, at::Tensor theta, const at::Tensor& raw_gradient, at::Tensor m,
+                  at::Tensor v) {
   const at::Tensor gradient = raw_gradient * c.gradient_factor;
   m.mul_(c.beta1).add_(gradient, c.rest1);
   v.mul_(c.beta2).addcmul_(gradient, gradient, c.rest2);
@@ -77,7 +78,8 @@ void AdamWStep(const AdamWOptions& options, double learning_rate, double gradien
   if (theta.is_cuda()) {
     StepOnDevice(constants, theta, gradient, m, v);
   } else {
-    StepOnCpu(constants, theta.data_ptr<float>(), gradient.data_ptr<float>(), m.data_ptr<float>(), v.data_ptr<float>(), size);
+    StepOnCpu(constants, theta.data_ptr<float>(), gradient.data_ptr<float>(), m.data_ptr<float>(), v.data_ptr<float>(),
+              size);
   }
 }
 

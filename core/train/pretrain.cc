@@ -1,5 +1,6 @@
 #include "core/train/pretrain.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -7,8 +8,6 @@
 #include <map>
 #include <memory>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/base/random.h"
 #include "core/data/batch_loader.h"
@@ -68,8 +67,8 @@ struct CaptionBatch {
   std::vector<std::vector<int32_t>> captions;
 };
 
-absl::StatusOr<CaptionBatch> MakeCaptions(const CaptionDataset& dataset, const model::Tokenizer& tokenizer, uint64_t seed,
-                                          data::Batch& batch, int64_t image_size) {
+absl::StatusOr<CaptionBatch> MakeCaptions(const CaptionDataset& dataset, const model::Tokenizer& tokenizer,
+                                          uint64_t seed, data::Batch& batch, int64_t image_size) {
   CaptionBatch result;
   std::map<int32_t, int64_t> place;
   for (const int32_t label : batch.labels) {
@@ -91,15 +90,18 @@ absl::StatusOr<CaptionBatch> MakeCaptions(const CaptionDataset& dataset, const m
 
 // Zero-shot accuracy of the written model, as a user would import it.
 absl::Status LogAccuracies(const PretrainSpec& spec, const std::string& directory, int threads,
-                           const base::CancellationToken& cancellation, const std::function<void(const std::string&)>& log) {
+                           const base::CancellationToken& cancellation,
+                           const std::function<void(const std::string&)>& log) {
   MP_ASSIGN_OR_RETURN(const auto model, model::LoadModel(directory, tensor::Device(), cancellation));
   for (const PretrainTask& entry : spec.tasks) {
     MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(entry.name, entry.source, data::DecodeLimits{}));
-    MP_ASSIGN_OR_RETURN(const patch::EvaluationSet set,
-                        patch::MakeEvaluationSet(*model, task, patch::TaskRole::kSupported, data::Split::kValidation, threads,
-                                                 /*maximum_examples=*/0, cancellation));
-    MP_ASSIGN_OR_RETURN(const patch::TaskAccuracy accuracy,
-                        patch::EvaluateAccuracy(*model, model->image_weights, set, patch::DirectFeatures(model), cancellation));
+    MP_ASSIGN_OR_RETURN(
+        const patch::EvaluationSet set,
+        patch::MakeEvaluationSet(*model, task, patch::TaskRole::kSupported, data::Split::kValidation, threads,
+                                 /*maximum_examples=*/0, cancellation));
+    MP_ASSIGN_OR_RETURN(
+        const patch::TaskAccuracy accuracy,
+        patch::EvaluateAccuracy(*model, model->image_weights, set, patch::DirectFeatures(model), cancellation));
     log(fmt::format("zero-shot accuracy on {} (validation): {:.2f} %", task.name, 100 * accuracy.accuracy()));
   }
   return absl::OkStatus();
@@ -135,7 +137,8 @@ absl::Status Pretrain(const PretrainSpec& spec, const std::string& output_direct
                         const tensor::WeightSet image_weights(image_layout, tensor::Device());
                         const tensor::WeightSet text_weights(text_layout, tensor::Device());
                         model::InitializeWeights(config, spec.seed, image_weights, text_weights);
-                        return std::make_unique<ContrastiveTrainer>(image_encoder, text_encoder, image_weights, text_weights, options);
+                        return std::make_unique<ContrastiveTrainer>(image_encoder, text_encoder, image_weights,
+                                                                    text_weights, options);
                       }));
 
   data::PreprocessConfig preprocess;
@@ -149,7 +152,8 @@ absl::Status Pretrain(const PretrainSpec& spec, const std::string& output_direct
   for (int64_t step = 0; step < options.total_steps; ++step) {
     MP_RETURN_IF_ERROR(cancellation.Check());
     MP_ASSIGN_OR_RETURN(data::Batch batch, loader.Next());
-    MP_ASSIGN_OR_RETURN(const CaptionBatch captions, MakeCaptions(*dataset, *tokenizer, spec.seed, batch, spec.image_size));
+    MP_ASSIGN_OR_RETURN(const CaptionBatch captions,
+                        MakeCaptions(*dataset, *tokenizer, spec.seed, batch, spec.image_size));
     MP_ASSIGN_OR_RETURN(const double loss, trainer->Step(captions.pixels, captions.caption_of, captions.captions));
     mean_loss += loss / static_cast<double>(kStepsBetweenLogs);
     if ((step + 1) % kStepsBetweenLogs == 0) {
@@ -158,7 +162,8 @@ absl::Status Pretrain(const PretrainSpec& spec, const std::string& output_direct
     }
   }
   const model::ModelFiles files{config, std::move(vocabulary.vocab_json), std::move(vocabulary.merges_txt)};
-  MP_RETURN_IF_ERROR(model::WriteModel(output_directory, files, trainer->image_weights(), trainer->text_weights(), dtype));
+  MP_RETURN_IF_ERROR(
+      model::WriteModel(output_directory, files, trainer->image_weights(), trainer->text_weights(), dtype));
   return LogAccuracies(spec, output_directory, threads, cancellation, log);
 }
 

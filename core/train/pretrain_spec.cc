@@ -1,12 +1,12 @@
 #include "core/train/pretrain_spec.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/data/task_source.h"
 
@@ -27,7 +27,8 @@ absl::Status ReadMembers(const json& object, const Readers& readers) {
   for (const auto& [name, value] : object.items()) {
     const auto reader = readers.find(name);
     if (reader == readers.end()) {
-      return base::InvalidArgument("BAD_PRETRAIN_SPEC", fmt::format("'{}' is not a member of the spec; check its spelling", name));
+      return base::InvalidArgument("BAD_PRETRAIN_SPEC",
+                                   fmt::format("'{}' is not a member of the spec; check its spelling", name));
     }
     try {
       reader->second(value);
@@ -50,7 +51,8 @@ absl::StatusOr<PretrainTask> ParseTask(const json& object, const std::string& di
                                           {"maximum_examples", Into(task.maximum_examples)},
                                           {"flip", Into(task.flip)}}));
   MP_ASSIGN_OR_RETURN(task.source, data::TaskSourceFromJson(source.dump()));
-  for (std::string* path : {&task.source.train, &task.source.validation, &task.source.test}) *path = Resolve(*path, directory);
+  for (std::string* path : {&task.source.train, &task.source.validation, &task.source.test})
+    *path = Resolve(*path, directory);
   return task;
 }
 
@@ -84,7 +86,8 @@ absl::StatusOr<PretrainSpec> ParsePretrainSpec(std::string_view text, const std:
     MP_ASSIGN_OR_RETURN(PretrainTask task, ParseTask(task_object, directory));
     spec.tasks.push_back(std::move(task));
   }
-  if (spec.tasks.empty()) return base::InvalidArgument("BAD_PRETRAIN_SPEC", "the spec names no tasks; give at least one");
+  if (spec.tasks.empty())
+    return base::InvalidArgument("BAD_PRETRAIN_SPEC", "the spec names no tasks; give at least one");
   return spec;
 }
 

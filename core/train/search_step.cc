@@ -1,13 +1,12 @@
 #include "core/train/search_step.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/base/file.h"
 #include "core/data/task.h"
@@ -42,13 +41,14 @@ absl::StatusOr<std::vector<OpenedTask>> OpenTasks(const SearchSpec& spec) {
   return tasks;
 }
 
-absl::StatusOr<std::vector<patch::EvaluationSet>> MakeSets(const model::ClipModel& model, const std::vector<OpenedTask>& tasks,
-                                                           data::Split split, int threads,
-                                                           const base::CancellationToken& cancellation) {
+absl::StatusOr<std::vector<patch::EvaluationSet>> MakeSets(const model::ClipModel& model,
+                                                           const std::vector<OpenedTask>& tasks, data::Split split,
+                                                           int threads, const base::CancellationToken& cancellation) {
   std::vector<patch::EvaluationSet> sets;
   for (const OpenedTask& opened : tasks) {
-    MP_ASSIGN_OR_RETURN(patch::EvaluationSet set, patch::MakeEvaluationSet(model, opened.task, opened.role, split, threads,
-                                                                           /*maximum_examples=*/0, cancellation));
+    MP_ASSIGN_OR_RETURN(patch::EvaluationSet set,
+                        patch::MakeEvaluationSet(model, opened.task, opened.role, split, threads,
+                                                 /*maximum_examples=*/0, cancellation));
     sets.push_back(std::move(set));
   }
   return sets;
@@ -81,12 +81,10 @@ absl::StatusOr<at::Tensor> FeaturesOf(const model::ClipModel& model, const tenso
 }
 
 // The sweep of one split, as the policies and the result want it.
-absl::StatusOr<std::vector<patch::AlphaAccuracies>> Sweep(const std::shared_ptr<const model::ClipModel>& model,
-                                                          const std::string& blob, const std::vector<double>& alphas,
-                                                          const std::vector<patch::EvaluationSet>& sets,
-                                                          const patch::BlobLoader& load_blob,
-                                                          const base::CancellationToken& cancellation,
-                                                          const std::function<void(const patch::AlphaAccuracies&)>& on_point) {
+absl::StatusOr<std::vector<patch::AlphaAccuracies>> Sweep(
+    const std::shared_ptr<const model::ClipModel>& model, const std::string& blob, const std::vector<double>& alphas,
+    const std::vector<patch::EvaluationSet>& sets, const patch::BlobLoader& load_blob,
+    const base::CancellationToken& cancellation, const std::function<void(const patch::AlphaAccuracies&)>& on_point) {
   std::vector<patch::AlphaAccuracies> points;
   const patch::SweepInput input{model, {}, {{blob, 1.0}}, alphas, sets};
   const auto collect = [&](const patch::SweepPoint& point) {
@@ -100,7 +98,8 @@ absl::StatusOr<std::vector<patch::AlphaAccuracies>> Sweep(const std::shared_ptr<
 
 }  // namespace
 
-absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpec& spec, const StepEnvironment& environment,
+absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpec& spec,
+                                           const StepEnvironment& environment,
                                            const base::CancellationToken& cancellation, StepEvents& events) {
   const base::SteadyTime begin = environment.clock.SteadyNow();
   MP_ASSIGN_OR_RETURN(const tensor::Device device, tensor::Device::Parse(step.device));
@@ -109,18 +108,22 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
                       base::ReadFile(spec.fine_tune_directory + "/result.json", kMaximumResultBytes));
   MP_ASSIGN_OR_RETURN(const FineTuneResult fine_tuned_result, FineTuneResultFromJson(fine_tuned_json));
   const store::BlobStore blobs(step.blob_directory);
-  MP_ASSIGN_OR_RETURN(const tensor::WeightSet stored, blobs.Get(fine_tuned_result.blob, model->image_weights.shared_layout()));
-  MP_ASSIGN_OR_RETURN(const auto fine_tuned, tensor::Guarded([&] {
-                        return std::make_shared<const tensor::WeightSet>(device.is_cuda() ? stored.CloneTo(device) : stored);
-                      }));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet stored,
+                      blobs.Get(fine_tuned_result.blob, model->image_weights.shared_layout()));
+  MP_ASSIGN_OR_RETURN(
+      const auto fine_tuned, tensor::Guarded([&] {
+        return std::make_shared<const tensor::WeightSet>(device.is_cuda() ? stored.CloneTo(device) : stored);
+      }));
   const patch::BlobLoader load_blob = [&](const std::string&) { return fine_tuned; };
 
   MP_ASSIGN_OR_RETURN(const std::vector<OpenedTask> tasks, OpenTasks(spec));
-  MP_ASSIGN_OR_RETURN(const auto validation_sets, MakeSets(*model, tasks, data::Split::kValidation, step.threads, cancellation));
+  MP_ASSIGN_OR_RETURN(const auto validation_sets,
+                      MakeSets(*model, tasks, data::Split::kValidation, step.threads, cancellation));
   SearchResult result;
   for (const OpenedTask& opened : tasks) result.task_digests[opened.task.name] = opened.task.digest;
-  MP_ASSIGN_OR_RETURN(result.validation, Sweep(model, fine_tuned_result.blob, spec.alphas, validation_sets, load_blob, cancellation,
-                                               [&](const patch::AlphaAccuracies& point) { events.SearchPoint(point); }));
+  MP_ASSIGN_OR_RETURN(result.validation,
+                      Sweep(model, fine_tuned_result.blob, spec.alphas, validation_sets, load_blob, cancellation,
+                            [&](const patch::AlphaAccuracies& point) { events.SearchPoint(point); }));
   MP_ASSIGN_OR_RETURN(result.trade_off, TradeOff(result.validation));
   result.alpha = spec.fixed_alpha;
   if (spec.policy != patch::AlphaPolicy::kFixed) {
@@ -133,7 +136,8 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
   std::vector<double> reported = {0.0, result.alpha, 1.0};
   std::sort(reported.begin(), reported.end());
   reported.erase(std::unique(reported.begin(), reported.end()), reported.end());
-  MP_ASSIGN_OR_RETURN(result.test, Sweep(model, fine_tuned_result.blob, reported, test_sets, load_blob, cancellation, nullptr));
+  MP_ASSIGN_OR_RETURN(result.test,
+                      Sweep(model, fine_tuned_result.blob, reported, test_sets, load_blob, cancellation, nullptr));
 
   const patch::FeatureFunction features = patch::DirectFeatures(model);
   for (const patch::EvaluationSet& set : validation_sets) {

@@ -6,7 +6,8 @@
 
 namespace modelpatch::train {
 
-absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpec& spec, const StepEnvironment& environment,
+absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpec& spec,
+                                           const StepEnvironment& environment,
                                            const base::CancellationToken& cancellation, StepEvents& events);
 
 }  // namespace modelpatch::train

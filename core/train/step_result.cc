@@ -1,9 +1,9 @@
 #include "core/train/step_result.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace modelpatch::train {
 namespace {
@@ -51,8 +51,8 @@ std::vector<patch::AlphaAccuracies> PointsFromJson(const json& list) {
       const bool is_patching = accuracy.at("role").get<std::string>() == patch::NameOf(patch::TaskRole::kPatching);
       point.accuracies.push_back({accuracy.at("task").get<std::string>(),
                                   is_patching ? patch::TaskRole::kPatching : patch::TaskRole::kSupported,
-                                  SplitOfName(accuracy.at("split").get<std::string>()), accuracy.at("correct").get<int64_t>(),
-                                  accuracy.at("total").get<int64_t>()});
+                                  SplitOfName(accuracy.at("split").get<std::string>()),
+                                  accuracy.at("correct").get<int64_t>(), accuracy.at("total").get<int64_t>()});
     }
     points.push_back(std::move(point));
   }
@@ -67,7 +67,8 @@ absl::StatusOr<Result> Parse(std::string_view text, Result (*parse)(const json&)
   try {
     return parse(object);
   } catch (const json::exception& error) {
-    return base::DataLoss("BAD_STEP_RESULT", fmt::format("the step's result is not one of this version: {}", error.what()));
+    return base::DataLoss("BAD_STEP_RESULT",
+                          fmt::format("the step's result is not one of this version: {}", error.what()));
   }
 }
 
@@ -117,7 +118,9 @@ std::string FineTuneResultToJson(const FineTuneResult& result) {
       .dump(2);
 }
 
-absl::StatusOr<FineTuneResult> FineTuneResultFromJson(std::string_view text) { return Parse(text, &ParseFineTuneResult); }
+absl::StatusOr<FineTuneResult> FineTuneResultFromJson(std::string_view text) {
+  return Parse(text, &ParseFineTuneResult);
+}
 
 std::string SearchResultToJson(const SearchResult& result) {
   return json({{"version", 1},

@@ -11,7 +11,8 @@ namespace modelpatch::train {
 absl::StatusOr<std::string> RunStep(const StepSpec& spec, const StepEnvironment& environment,
                                     const base::CancellationToken& cancellation, StepEvents& events) {
   if (const auto* fine_tune = std::get_if<FineTuneSpec>(&spec.work)) {
-    MP_ASSIGN_OR_RETURN(const FineTuneResult result, RunFineTuneStep(spec, *fine_tune, environment, cancellation, events));
+    MP_ASSIGN_OR_RETURN(const FineTuneResult result,
+                        RunFineTuneStep(spec, *fine_tune, environment, cancellation, events));
     return FineTuneResultToJson(result);
   }
   MP_ASSIGN_OR_RETURN(const SearchResult result,

@@ -14,7 +14,7 @@
 namespace modelpatch::train {
 
 struct TrainingProgress {
-  int64_t step;         // steps taken
+  int64_t step;  // steps taken
   int64_t total_steps;
   double loss;
   double learning_rate;

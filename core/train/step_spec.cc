@@ -1,10 +1,10 @@
 #include "core/train/step_spec.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace modelpatch::train {
 namespace {
@@ -161,7 +161,8 @@ absl::StatusOr<StepSpec> StepSpecFromJson(std::string_view text) {
   try {
     return ParseSpec(object);
   } catch (const json::exception& error) {
-    return base::InvalidArgument("BAD_STEP_SPEC", fmt::format("the step's spec is not one of this version: {}", error.what()));
+    return base::InvalidArgument("BAD_STEP_SPEC",
+                                 fmt::format("the step's spec is not one of this version: {}", error.what()));
   }
 }
 

@@ -26,15 +26,18 @@ TEST(FileTest, AtomicWriteReplacesAndLeavesNothingElse) {
 
 TEST(FileTest, AtomicWriteIntoMissingDirectoryFails) {
   const ScratchDirectory scratch;
-  EXPECT_THAT(WriteFileAtomically(scratch.Path("none/f"), "x"), FailsWith(absl::StatusCode::kNotFound, "FILE_NOT_FOUND"));
+  EXPECT_THAT(WriteFileAtomically(scratch.Path("none/f"), "x"),
+              FailsWith(absl::StatusCode::kNotFound, "FILE_NOT_FOUND"));
 }
 
 TEST(FileTest, AFullDiskIsNamedAndLeavesNothing) {
-  // /dev/full fails every write with ENOSPC, but is not a place to rename in: a symbolic link for the temporary name is.
+  // /dev/full fails every write with ENOSPC, but is not a place to rename in: a symbolic link for the temporary name
+  // is.
   const ScratchDirectory scratch;
   const std::string temporary = scratch.Path("f") + "." + std::to_string(getpid()) + ".tmp";
   std::filesystem::create_symlink("/dev/full", temporary);
-  EXPECT_THAT(WriteFileAtomically(scratch.Path("f"), "x"), FailsWith(absl::StatusCode::kResourceExhausted, "DISK_FULL"));
+  EXPECT_THAT(WriteFileAtomically(scratch.Path("f"), "x"),
+              FailsWith(absl::StatusCode::kResourceExhausted, "DISK_FULL"));
   EXPECT_TRUE(std::filesystem::is_empty(scratch.path()));
 }
 

@@ -17,7 +17,8 @@ TEST(StatusTest, CarriesReasonAndFieldPath) {
 }
 
 TEST(StatusTest, ContextKeepsCodeReasonAndField) {
-  const absl::Status status = WithContext(WithField(NotFound("NO_MODEL", "models/x does not exist"), "model"), "import");
+  const absl::Status status =
+      WithContext(WithField(NotFound("NO_MODEL", "models/x does not exist"), "model"), "import");
   EXPECT_THAT(status, FailsWith(absl::StatusCode::kNotFound, "NO_MODEL"));
   EXPECT_EQ(FieldOf(status), "model");
   EXPECT_EQ(status.message(), "import: models/x does not exist");

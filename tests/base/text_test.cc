@@ -17,8 +17,8 @@ TEST(TextTest, KnowsUtf8) {
 TEST(TextTest, ResourceIds) {
   for (const char* good : {"a", "clip-vit-b-32", "mnist.v2", "0_1"}) EXPECT_OK(CheckResourceId(good));
   const std::string long_id(10'000, 'a');
-  for (const std::string& bad : {std::string(), std::string(".."), std::string("a/b"), std::string("a\0b", 3), std::string("Upper"),
-                                 std::string(".hidden"), long_id, std::string("ä")}) {
+  for (const std::string& bad : {std::string(), std::string(".."), std::string("a/b"), std::string("a\0b", 3),
+                                 std::string("Upper"), std::string(".hidden"), long_id, std::string("ä")}) {
     EXPECT_THAT(CheckResourceId(bad), testing::FailsWith(absl::StatusCode::kInvalidArgument, "BAD_RESOURCE_ID"));
   }
 }

@@ -23,7 +23,7 @@ double TimeSeconds(const Function& function) {
 }
 
 struct Comparison {
-  double ours_seconds;       // medians
+  double ours_seconds;  // medians
   double reference_seconds;
 };
 

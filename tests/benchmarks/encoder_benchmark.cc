@@ -12,8 +12,10 @@
 namespace modelpatch::benchmarks {
 namespace {
 
-constexpr model::VisionConfig kSmall{/*image_size=*/32, /*patch_size=*/4, /*width=*/192, /*layers=*/6, /*heads=*/3, /*mlp_width=*/768};
-constexpr model::VisionConfig kBase32{/*image_size=*/224, /*patch_size=*/32, /*width=*/768, /*layers=*/12, /*heads=*/12, /*mlp_width=*/3072};
+constexpr model::VisionConfig kSmall{/*image_size=*/32, /*patch_size=*/4, /*width=*/192,
+                                     /*layers=*/6,      /*heads=*/3,      /*mlp_width=*/768};
+constexpr model::VisionConfig kBase32{/*image_size=*/224, /*patch_size=*/32, /*width=*/768,
+                                      /*layers=*/12,      /*heads=*/12,      /*mlp_width=*/3072};
 constexpr int64_t kEmbedding = 512;
 constexpr int64_t kClasses = 10;
 
@@ -23,7 +25,8 @@ const model::VisionConfig& ConfigOf(const benchmark::State& state) { return stat
 std::shared_ptr<const model::ClipModel> MakeModel(const model::VisionConfig& vision) {
   model::ModelConfig config;
   config.vision = vision;
-  config.text = {/*vocabulary_size=*/16, /*context_length=*/8, /*width=*/64, /*layers=*/1, /*heads=*/1, /*mlp_width=*/64};
+  config.text = {/*vocabulary_size=*/16, /*context_length=*/8, /*width=*/64,
+                 /*layers=*/1,           /*heads=*/1,          /*mlp_width=*/64};
   config.embedding_width = kEmbedding;
   config.initial_logit_scale = 4.6;
   std::shared_ptr<const model::ImageEncoder> encoder = model::MakeVisionTransformer(vision, kEmbedding);

@@ -12,7 +12,8 @@ namespace modelpatch::benchmarks {
 namespace {
 
 tensor::WeightSet MakeWeights(float value) {
-  const model::VisionConfig config{/*image_size=*/224, /*patch_size=*/32, /*width=*/768, /*layers=*/12, /*heads=*/12, /*mlp_width=*/3072};
+  const model::VisionConfig config{/*image_size=*/224, /*patch_size=*/32, /*width=*/768,
+                                   /*layers=*/12,      /*heads=*/12,      /*mlp_width=*/3072};
   const auto layout = *tensor::WeightLayout::Make(model::MakeVisionTransformer(config, 512)->WeightSpecs());
   const tensor::WeightSet weights(layout, tensor::Device());
   at::Tensor flat = weights.flat();

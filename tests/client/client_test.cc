@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "client/status_details.h"
@@ -130,16 +130,17 @@ TEST_F(ClientTest, RepeatsACreationWithOneRequestId) {
 }
 
 TEST_F(ClientTest, GivesUpAtTheDeadline) {
-  std::atomic<bool> stop{false};
-  server_.get_model = [&](const v1::GetModelRequest&, v1::Model&) {
-    while (!stop) std::this_thread::yield();
+  // The call may reach the server after the client has left: the handler shares what it waits for.
+  std::promise<void> release;
+  server_.get_model = [released = release.get_future().share()](const v1::GetModelRequest&, v1::Model&) {
+    released.wait();
     return grpc::Status::OK;
   };
   ClientOptions options;
   options.deadline = std::chrono::milliseconds(50);
   Client impatient(server_.address(), options);
   EXPECT_TRUE(absl::IsDeadlineExceeded(impatient.GetModel("models/m").status()));
-  stop = true;
+  release.set_value();
 }
 
 TEST_F(ClientTest, LargeMessagesPass) {

@@ -33,7 +33,7 @@ TEST(PlotTest, DrawsALineFromCornerToCorner) {
   ASSERT_EQ(lines.size(), 8u);
   EXPECT_EQ(lines[0], " 100% +        *");
   EXPECT_EQ(lines[2].substr(0, 7), "  50% +");
-  EXPECT_EQ(lines[4], "   0% +*");
+  EXPECT_EQ(lines[4], "   0% +**");
   EXPECT_EQ(lines[7], "       * up");
 }
 

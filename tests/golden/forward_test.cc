@@ -73,7 +73,8 @@ TEST(ForwardTest, EncodesTextsAsTheReferenceDoes) {
   const auto texts = forward.at("texts").get<std::vector<std::string>>();
   for (size_t i = 0; i < texts.size(); ++i) {
     if (texts[i].find("，") != std::string::npos) continue;  // a full-width comma, which ftfy replaces
-    ASSERT_OK_AND_ASSIGN(const at::Tensor features, model::EncodeTexts(*model, {&texts[i], 1}, /*normalize=*/true, {}, nullptr));
+    ASSERT_OK_AND_ASSIGN(const at::Tensor features,
+                         model::EncodeTexts(*model, {&texts[i], 1}, /*normalize=*/true, {}, nullptr));
     ExpectClose(features[0], expected[static_cast<int64_t>(i)], kNormalized, texts[i]);
   }
 }

@@ -32,7 +32,8 @@ class GoldenTensors {
   absl::StatusOr<tensor::SafetensorsFile> file_;
 };
 
-inline void ExpectClose(const at::Tensor& actual, const at::Tensor& expected, double tolerance, const std::string& what) {
+inline void ExpectClose(const at::Tensor& actual, const at::Tensor& expected, double tolerance,
+                        const std::string& what) {
   ASSERT_EQ(actual.sizes().vec(), expected.sizes().vec()) << what;
   const double difference = (actual.to(at::kDouble) - expected.to(at::kDouble)).abs().max().item<double>();
   EXPECT_LE(difference, tolerance) << what;

@@ -61,9 +61,10 @@ class TrainingGoldenTest : public ::testing::Test {
     return {part.data_ptr<int32_t>(), part.data_ptr<int32_t>() + kBatch};
   }
 
-  // Compares the weights that `golden` holds; the key third of in_proj_bias has a true gradient of zero and is left out.
-  static void ExpectWeights(const std::vector<at::Tensor>& views, const tensor::WeightLayout& layout, const GoldenTensors& golden,
-                            double tolerance) {
+  // Compares the weights that `golden` holds; the key third of in_proj_bias has a true gradient of zero and is left
+  // out.
+  static void ExpectWeights(const std::vector<at::Tensor>& views, const tensor::WeightLayout& layout,
+                            const GoldenTensors& golden, double tolerance) {
     for (const tensor::TensorInfo& info : golden.header().tensors) {
       const int64_t index = layout.IndexOf(info.name);
       ASSERT_GE(index, 0) << info.name;
@@ -99,7 +100,8 @@ TEST_F(TrainingGoldenTest, TheRunAndItsCurveMatch) {
   train::FineTuner tuner(model_, head, Options());
   for (int64_t step = 0; step < 40; ++step) {
     const int64_t begin = kBatch * (step % kBatches);
-    ASSERT_OK_AND_ASSIGN(const train::StepReport report, tuner.Step(pixels.narrow(0, begin, kBatch), Labels(labels, begin)));
+    ASSERT_OK_AND_ASSIGN(const train::StepReport report,
+                         tuner.Step(pixels.narrow(0, begin, kBatch), Labels(labels, begin)));
     const auto at_step = static_cast<size_t>(step);
     EXPECT_NEAR(report.loss, log_.at("loss")[at_step].get<double>(), kLoss) << step;
     const double rate = log_.at("lr")[at_step].get<double>();
@@ -109,13 +111,14 @@ TEST_F(TrainingGoldenTest, TheRunAndItsCurveMatch) {
     if (step == 0) {
       std::vector<at::Tensor> gradients;
       for (const at::Tensor& parameter : tuner.state().weights.parameters()) gradients.push_back(parameter.grad());
-      ExpectWeights(gradients, tuner.weights().layout(), GoldenTensors(root_ + "/train/a_vit/grads_step0_subset.safetensors"), 2e-4);
+      ExpectWeights(gradients, tuner.weights().layout(),
+                    GoldenTensors(root_ + "/train/a_vit/grads_step0_subset.safetensors"), 2e-4);
       ExpectWeights(tuner.weights().views(), tuner.weights().layout(),
                     GoldenTensors(root_ + "/train/a_vit/after_step1_subset.safetensors"), kWeights);
     }
   }
-  ExpectWeights(tuner.weights().views(), tuner.weights().layout(), GoldenTensors(root_ + "/train/a_vit/final_visual.safetensors"),
-                kWeights);
+  ExpectWeights(tuner.weights().views(), tuner.weights().layout(),
+                GoldenTensors(root_ + "/train/a_vit/final_visual.safetensors"), kWeights);
 
   const tensor::WeightSet mixture(model_->image_weights.shared_layout(), tensor::Device());
   const at::NoGradGuard no_grad;
@@ -124,7 +127,8 @@ TEST_F(TrainingGoldenTest, TheRunAndItsCurveMatch) {
     const patch::WeightedCheckpoint term{&tuner.weights(), alpha};
     patch::Interpolate(model_->image_weights, {&term, 1}, mixture);
     if (alpha > 0.25 && alpha < 0.35) {
-      ExpectWeights(mixture.views(), mixture.layout(), GoldenTensors(root_ + "/train/a_vit/interp_alpha03_subset.safetensors"), kWeights);
+      ExpectWeights(mixture.views(), mixture.layout(),
+                    GoldenTensors(root_ + "/train/a_vit/interp_alpha03_subset.safetensors"), kWeights);
     }
     const at::Tensor features = model::NormalizeFeatures(model_->image_encoder->Forward(mixture.views(), pixels));
     const at::Tensor correct = at::mm(features, head.embeddings->t()).argmax(1).eq(labels);

@@ -343,9 +343,9 @@ TEST_F(BadInputTest, BrokenTasksAreRefusedAndLeaveNothing) {
   write("short-images", images.substr(0, 20), labels);
   write("short-labels", images, labels.substr(0, 9));
   write("bad-label", images, labels.substr(0, 9) + "\x07");
-  write("bad-magic", "x" + images.substr(1), labels);
+  write("bad-magic", std::string(24, 'x'), labels);
   WriteTestFile(import_root() + "/cifar/train.bin", std::string(3072, '\0'));
-  WriteTestFile(import_root() + "/cifar-label/data_batch_1.bin", "\x63" + std::string(3072, '\0'));
+  WriteTestFile(import_root() + "/cifar-label/data_batch_1.bin", std::string(1, '\x63').append(3072, '\0'));
   fs::create_directory_symlink("/etc", import_root() + "/leak");
 
   const auto files = [](v1::TaskFormat format, const std::string& path) {

@@ -2,6 +2,7 @@
 // with.
 #pragma once
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ std::string FieldOf(const grpc::Status& status);
 
 // A failed call of this code and reason.
 MATCHER_P2(AnswersWith, code, reason,
-           "answers with code " + std::to_string(code) + " and reason " + std::string(reason)) {
+           fmt::format("answers with code {} and reason {}", static_cast<int>(code), reason)) {
   *result_listener << "which is code " << arg.error_code() << ", reason '" << ReasonOf(arg)
                    << "': " << arg.error_message();
   return arg.error_code() == code && ReasonOf(arg) == reason;

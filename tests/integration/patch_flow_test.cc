@@ -1,6 +1,6 @@
 // The main job, through the real server: import, tasks, a patch job, its events, sweeps, mixtures, classification.
 
-#include <grpcpp/create_channel.h>
+#include <fmt/format.h>
 #include <httplib.h>
 
 #include <cmath>

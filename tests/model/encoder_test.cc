@@ -49,8 +49,9 @@ TEST(MlpTest, OutputAndGradientMatchThePlainForm) {
   }
   const auto plain = [&](Activation activation) {
     const at::Tensor hidden = at::linear(input, weights[0], weights[1]);
-    const at::Tensor active = activation == Activation::kQuickGelu ? hidden * at::sigmoid(hidden * 1.702)
-                                                                   : at::gelu(hidden, activation == Activation::kGelu ? "none" : "tanh");
+    const at::Tensor active = activation == Activation::kQuickGelu
+                                  ? hidden * at::sigmoid(hidden * 1.702)
+                                  : at::gelu(hidden, activation == Activation::kGelu ? "none" : "tanh");
     return at::linear(active, weights[2], weights[3]);
   };
   for (const Activation activation : {Activation::kQuickGelu, Activation::kGelu, Activation::kGeluTanh}) {
@@ -59,13 +60,15 @@ TEST(MlpTest, OutputAndGradientMatchThePlainForm) {
     EXPECT_TRUE(at::allclose(ours, expected, 1e-5, 1e-5));
     {
       const at::NoGradGuard no_grad;
-      EXPECT_TRUE(at::allclose(Mlp(input, weights[0], weights[1], weights[2], weights[3], activation), expected, 1e-5, 1e-5));
+      EXPECT_TRUE(
+          at::allclose(Mlp(input, weights[0], weights[1], weights[2], weights[3], activation), expected, 1e-5, 1e-5));
     }
     const at::Tensor factor = torch::randn_like(expected);
     const std::vector<at::Tensor> leaves = {input, weights[0], weights[1], weights[2], weights[3]};
     const auto our_gradients = torch::autograd::grad({(ours * factor).sum()}, leaves);
     const auto plain_gradients = torch::autograd::grad({(expected * factor).sum()}, leaves);
-    for (size_t i = 0; i < leaves.size(); ++i) EXPECT_TRUE(at::allclose(our_gradients[i], plain_gradients[i], 1e-4, 1e-4)) << i;
+    for (size_t i = 0; i < leaves.size(); ++i)
+      EXPECT_TRUE(at::allclose(our_gradients[i], plain_gradients[i], 1e-4, 1e-4)) << i;
   }
 }
 
@@ -86,7 +89,8 @@ TEST(ZeroShotHeadTest, IsNormalisedAndIndependentOfOrderAndDuplicates) {
   const std::vector<ClassPrompts> classes = {{"circle", {"a red circle", "a circle"}}, {"square", {"a blue square"}}};
   ASSERT_OK_AND_ASSIGN(const ZeroShotHead head, MakeZeroShotHead(*model, classes, {}));
   EXPECT_TRUE(at::allclose(head.embeddings->norm(2, 1), torch::ones({2}), 1e-5, 1e-6));
-  const std::vector<ClassPrompts> doubled = {{"square", {"a blue square", "a blue square"}}, {"circle", {"a circle", "a red circle"}}};
+  const std::vector<ClassPrompts> doubled = {{"square", {"a blue square", "a blue square"}},
+                                             {"circle", {"a circle", "a red circle"}}};
   ASSERT_OK_AND_ASSIGN(const ZeroShotHead other, MakeZeroShotHead(*model, doubled, {}));
   EXPECT_TRUE(at::allclose((*head.embeddings)[0], (*other.embeddings)[1], 1e-5, 1e-6));
   EXPECT_TRUE(at::allclose((*head.embeddings)[1], (*other.embeddings)[0], 1e-5, 1e-6));

@@ -26,7 +26,9 @@ class ModelLoaderTest : public ::testing::Test {
   void SetUp() override { testing::WriteTinyModel(directory_); }
 
   std::string Read(const std::string& name) { return *base::ReadFile(directory_ + "/" + name, 1 << 24); }
-  void Write(const std::string& name, const std::string& content) { testing::WriteTestFile(directory_ + "/" + name, content); }
+  void Write(const std::string& name, const std::string& content) {
+    testing::WriteTestFile(directory_ + "/" + name, content);
+  }
   absl::Status Load() { return LoadModel(directory_, tensor::Device(), {}).status(); }
 
   // Rewrites model.safetensors with its tensors changed by `change`.
@@ -120,7 +122,8 @@ TEST_F(ModelLoaderTest, ATruncatedWeightFileIsRefused) {
 TEST_F(ModelLoaderTest, HalfPrecisionRoundsOnce) {
   ASSERT_OK_AND_ASSIGN(const auto model, LoadModel(directory_, tensor::Device(), {}));
   const ModelFiles files{model->config, Read("vocab.json"), Read("merges.txt")};
-  ASSERT_OK(WriteModel(scratch_.Path("half"), files, model->image_weights, model->text_weights, tensor::DType::kFloat16));
+  ASSERT_OK(
+      WriteModel(scratch_.Path("half"), files, model->image_weights, model->text_weights, tensor::DType::kFloat16));
   ASSERT_OK_AND_ASSIGN(const auto half, LoadModel(scratch_.Path("half"), tensor::Device(), {}));
   const at::Tensor expected = model->image_weights.flat().to(at::kHalf).to(at::kFloat);
   EXPECT_TRUE(half->image_weights.flat().equal(expected));

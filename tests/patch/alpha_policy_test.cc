@@ -21,15 +21,16 @@ TEST(AlphaPolicyTest, MeanIsHalfPatchingHalfSupported) {
 }
 
 TEST(AlphaPolicyTest, MeanTakesTheBestAverageAndTheSmallestAlphaOnTies) {
-  const std::vector<AlphaAccuracies> points = {Point(0, 300, 900, 900), Point(0.5, 700, 880, 880), Point(0.7, 740, 840, 840),
-                                               Point(1, 900, 500, 500)};
+  const std::vector<AlphaAccuracies> points = {Point(0, 300, 900, 900), Point(0.5, 700, 880, 880),
+                                               Point(0.7, 740, 840, 840), Point(1, 900, 500, 500)};
   ASSERT_OK_AND_ASSIGN(const size_t chosen, ChooseAlpha(points, AlphaPolicy::kMean, 0));
   EXPECT_EQ(points[chosen].alpha, 0.5);
 }
 
 TEST(AlphaPolicyTest, BudgetHoldsForEverySupportedTask) {
-  const std::vector<AlphaAccuracies> points = {Point(0, 300, 900, 900), Point(0.3, 500, 897, 900), Point(0.5, 700, 895, 901),
-                                               Point(0.6, 800, 894, 950), Point(1, 950, 950, 894)};
+  const std::vector<AlphaAccuracies> points = {Point(0, 300, 900, 900), Point(0.3, 500, 897, 900),
+                                               Point(0.5, 700, 895, 901), Point(0.6, 800, 894, 950),
+                                               Point(1, 950, 950, 894)};
   ASSERT_OK_AND_ASSIGN(const size_t chosen, ChooseAlpha(points, AlphaPolicy::kBudget, 0.5));
   EXPECT_EQ(points[chosen].alpha, 0.5);
   ASSERT_OK_AND_ASSIGN(const size_t generous, ChooseAlpha(points, AlphaPolicy::kBudget, 0.6));
@@ -40,7 +41,8 @@ TEST(AlphaPolicyTest, BudgetHoldsForEverySupportedTask) {
 
 TEST(AlphaPolicyTest, BudgetNeedsAPointToCompareWith) {
   const std::vector<AlphaAccuracies> points = {Point(0.5, 700, 895, 901)};
-  EXPECT_THAT(ChooseAlpha(points, AlphaPolicy::kBudget, 0.5), FailsWith(absl::StatusCode::kFailedPrecondition, "NO_BASE_POINT"));
+  EXPECT_THAT(ChooseAlpha(points, AlphaPolicy::kBudget, 0.5),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "NO_BASE_POINT"));
 }
 
 TEST(AlphaPolicyTest, NamesRoundTrip) {

@@ -31,7 +31,8 @@ class InterpolationTest : public ::testing::Test {
     return out;
   }
 
-  const std::shared_ptr<const tensor::WeightLayout> layout_ = *tensor::WeightLayout::Make({{"a", {123, 45}}, {"b", {7}}});
+  const std::shared_ptr<const tensor::WeightLayout> layout_ =
+      *tensor::WeightLayout::Make({{"a", {123, 45}}, {"b", {7}}});
   const tensor::WeightSet base_ = Random(1);
   const tensor::WeightSet first_ = Random(2);
   const tensor::WeightSet second_ = Random(3);

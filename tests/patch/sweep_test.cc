@@ -38,14 +38,17 @@ TEST(SweepTest, GivesEveryPointAndItsEndsAreTheMixtures) {
   };
   std::vector<double> seen;
   const SweepInput input{model, {}, {{"blob", 1.0}}, {0.0, 0.5, 1.0}, sets};
-  ASSERT_OK_AND_ASSIGN(const auto points, RunSweep(input, load, DirectFeatures(model), {}, [&](const SweepPoint& point) {
+  ASSERT_OK_AND_ASSIGN(const auto points,
+                       RunSweep(input, load, DirectFeatures(model), {}, [&](const SweepPoint& point) {
                          seen.push_back(point.alpha);
                          return absl::OkStatus();
                        }));
   EXPECT_EQ(seen, input.alphas);
   EXPECT_EQ(loads, 1);
-  ASSERT_OK_AND_ASSIGN(const TaskAccuracy start, EvaluateAccuracy(*model, model->image_weights, set, DirectFeatures(model), {}));
-  ASSERT_OK_AND_ASSIGN(const TaskAccuracy end, EvaluateAccuracy(*model, other->image_weights, set, DirectFeatures(model), {}));
+  ASSERT_OK_AND_ASSIGN(const TaskAccuracy start,
+                       EvaluateAccuracy(*model, model->image_weights, set, DirectFeatures(model), {}));
+  ASSERT_OK_AND_ASSIGN(const TaskAccuracy end,
+                       EvaluateAccuracy(*model, other->image_weights, set, DirectFeatures(model), {}));
   EXPECT_EQ(points.front().accuracies[0].correct, start.correct);
   EXPECT_EQ(points.back().accuracies[0].correct, end.correct);
   EXPECT_EQ(points.back().accuracies[0].total, 40);

@@ -61,7 +61,8 @@ class BatcherTest : public ::testing::Test {
     return weights;
   }
 
-  ForwardRequest Request(const std::shared_ptr<const tensor::WeightSet>& weights, float value, int64_t count = 1) const {
+  ForwardRequest Request(const std::shared_ptr<const tensor::WeightSet>& weights, float value,
+                         int64_t count = 1) const {
     ForwardRequest request;
     request.encoder = encoder_;
     request.weights = weights;
@@ -74,7 +75,8 @@ class BatcherTest : public ::testing::Test {
   std::future<absl::StatusOr<ForwardResult>> Submit(Batcher& batcher, ForwardRequest request) {
     auto promise = std::make_shared<std::promise<absl::StatusOr<ForwardResult>>>();
     auto future = promise->get_future();
-    batcher.Submit(std::move(request), [promise](absl::StatusOr<ForwardResult> result) { promise->set_value(std::move(result)); });
+    batcher.Submit(std::move(request),
+                   [promise](absl::StatusOr<ForwardResult> result) { promise->set_value(std::move(result)); });
     return future;
   }
 

@@ -43,7 +43,8 @@ class InferenceEngineTest : public ::testing::Test {
 
   absl::StatusOr<ClassifyResult> Classify(ClassifyRequest request) {
     std::promise<absl::StatusOr<ClassifyResult>> promise;
-    engine_->Classify(std::move(request), [&](absl::StatusOr<ClassifyResult> result) { promise.set_value(std::move(result)); });
+    engine_->Classify(std::move(request),
+                      [&](absl::StatusOr<ClassifyResult> result) { promise.set_value(std::move(result)); });
     return promise.get_future().get();
   }
 
@@ -91,7 +92,8 @@ TEST_F(InferenceEngineTest, AlphaMovesTheAnswerAndItsEndsAreTheModels) {
   EXPECT_NE(one.images[0][0].cosine, half.images[0][0].cosine);
   // A tensor of the same pixels gives the same scores as the encoded image.
   ClassifyRequest request = Request(0);
-  ASSERT_OK_AND_ASSIGN(const data::RgbImage pixels, data::PreprocessToPixels(request.images[0].encoded, model_->preprocess));
+  ASSERT_OK_AND_ASSIGN(const data::RgbImage pixels,
+                       data::PreprocessToPixels(request.images[0].encoded, model_->preprocess));
   request.images[0].pixels.resize(3 * 16 * 16);
   data::NormalizeToPlanar(pixels.pixels.data(), model_->preprocess, request.images[0].pixels.data());
   request.images[0].encoded.clear();

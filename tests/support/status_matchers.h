@@ -29,9 +29,9 @@ MATCHER_P2(FailsWith, code, reason, "fails with " + absl::StatusCodeToString(cod
 
 }  // namespace modelpatch::testing
 
-#define MP_TEST_ASSIGN_INNER(variable, target, expression)      \
-  auto variable = (expression);                                 \
-  ASSERT_TRUE(variable.ok()) << variable.status().ToString();   \
+#define MP_TEST_ASSIGN_INNER(variable, target, expression)    \
+  auto variable = (expression);                               \
+  ASSERT_TRUE(variable.ok()) << variable.status().ToString(); \
   target = *std::move(variable)
 // Assigns the value of a StatusOr, or fails the test.
 #define ASSERT_OK_AND_ASSIGN(target, expression) MP_TEST_ASSIGN_INNER(MP_CONCAT(mp_test_, __LINE__), target, expression)

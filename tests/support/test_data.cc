@@ -27,7 +27,9 @@ std::optional<std::string> FindTestData(const std::string& relative) {
   return path.string();
 }
 
-std::string ProgramPath(const std::string& name) { return Environment("MODELPATCH_BIN_DIR", "build/release/bin") + "/" + name; }
+std::string ProgramPath(const std::string& name) {
+  return Environment("MODELPATCH_BIN_DIR", "build/release/bin") + "/" + name;
+}
 
 ScratchDirectory::ScratchDirectory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "modelpatch-test-XXXXXX").string();

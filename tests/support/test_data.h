@@ -36,8 +36,9 @@ void WriteTestFile(const std::string& path, const std::string& content);
 
 }  // namespace modelpatch::testing
 
-// Skips the running test, naming what is missing, unless `relative` exists below the test data; else declares `variable`.
-#define MODELPATCH_TEST_DATA_OR_SKIP(variable, relative)                                                       \
-  const std::optional<std::string> variable##_or = ::modelpatch::testing::FindTestData(relative);              \
-  if (!variable##_or.has_value()) GTEST_SKIP() << "no " << (relative) << " below $MODELPATCH_TEST_DATA";       \
+// Skips the running test, naming what is missing, unless `relative` exists below the test data; else declares
+// `variable`.
+#define MODELPATCH_TEST_DATA_OR_SKIP(variable, relative)                                                 \
+  const std::optional<std::string> variable##_or = ::modelpatch::testing::FindTestData(relative);        \
+  if (!variable##_or.has_value()) GTEST_SKIP() << "no " << (relative) << " below $MODELPATCH_TEST_DATA"; \
   const std::string& variable = *variable##_or

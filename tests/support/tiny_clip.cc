@@ -16,7 +16,8 @@ namespace {
 
 model::ModelConfig TinyConfig(int64_t vocabulary_size) {
   model::ModelConfig config;
-  config.vision = {/*image_size=*/16, /*patch_size=*/8, /*width=*/64, /*layers=*/2, /*heads=*/1, /*mlp_width=*/128};
+  config.vision = {/*image_size=*/16, /*patch_size=*/8, /*width=*/64,
+                   /*layers=*/2,      /*heads=*/1,      /*mlp_width=*/128};
   config.text.vocabulary_size = vocabulary_size;
   config.text.context_length = 32;
   config.text.width = 64;
@@ -45,8 +46,8 @@ void WriteTinyModel(const std::string& directory, uint64_t seed) {
   const tensor::WeightSet image_weights(image_layout, tensor::Device());
   const tensor::WeightSet text_weights(text_layout, tensor::Device());
   model::InitializeWeights(config, seed, image_weights, text_weights);
-  ASSERT_OK(model::WriteModel(directory, {config, vocabulary.vocab_json, vocabulary.merges_txt}, image_weights, text_weights,
-                              tensor::DType::kFloat32));
+  ASSERT_OK(model::WriteModel(directory, {config, vocabulary.vocab_json, vocabulary.merges_txt}, image_weights,
+                              text_weights, tensor::DType::kFloat32));
 }
 
 std::shared_ptr<const model::ClipModel> MakeTinyModel(uint64_t seed) {

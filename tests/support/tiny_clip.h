@@ -1,5 +1,5 @@
-// A tiny CLIP with random weights and a small vocabulary, in a Hugging Face directory: for tests that need a model, not a
-// good one.
+// A tiny CLIP with random weights and a small vocabulary, in a Hugging Face directory: for tests that need a model, not
+// a good one.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,7 @@
 #include "core/tensor/small_gemm.h"
 
-#include <torch/torch.h>
-
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
 namespace modelpatch::tensor {
 namespace {

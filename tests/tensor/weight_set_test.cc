@@ -17,7 +17,8 @@ using ::modelpatch::testing::FailsWith;
 using ::modelpatch::testing::ScratchDirectory;
 
 std::shared_ptr<const WeightLayout> MakeLayout() {
-  auto layout = WeightLayout::Make({{"a", {3}}, {"b", {2, 5}}, {"scalar", {}}, {"statistics", {4}, /*is_buffer=*/true}});
+  auto layout =
+      WeightLayout::Make({{"a", {3}}, {"b", {2, 5}}, {"scalar", {}}, {"statistics", {4}, /*is_buffer=*/true}});
   EXPECT_OK(layout);
   return *layout;
 }
@@ -104,9 +105,11 @@ TEST(WeightFileTest, RoundTripKeepsEveryBit) {
 TEST(WeightFileTest, AnotherLayoutIsRefused) {
   const ScratchDirectory scratch;
   ASSERT_OK(WriteWeightFile(scratch.Path("w"), MakeWeights(MakeLayout()), {}));
-  for (const auto& layout : {*WeightLayout::Make({{"a", {3}}}),
-                             *WeightLayout::Make({{"a", {3}}, {"b", {5, 2}}, {"scalar", {}}, {"statistics", {4}, true}})}) {
-    EXPECT_THAT(ReadWeightFile(scratch.Path("w"), layout), FailsWith(absl::StatusCode::kDataLoss, "WEIGHT_FILE_MISMATCH"));
+  for (const auto& layout :
+       {*WeightLayout::Make({{"a", {3}}}),
+        *WeightLayout::Make({{"a", {3}}, {"b", {5, 2}}, {"scalar", {}}, {"statistics", {4}, true}})}) {
+    EXPECT_THAT(ReadWeightFile(scratch.Path("w"), layout),
+                FailsWith(absl::StatusCode::kDataLoss, "WEIGHT_FILE_MISMATCH"));
   }
 }
 
