@@ -1,5 +1,6 @@
 #include "core/patch/sweep.h"
 
+#include <ATen/core/Tensor.h>
 #include <fmt/format.h>
 
 #include <cmath>
