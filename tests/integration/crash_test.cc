@@ -63,7 +63,7 @@ TEST_F(CrashTest, AKilledWorkerFailsItsJobWithTheSignalAndTheNextJobRuns) {
 
 TEST_F(CrashTest, AJobOutlivesTheServer) {
   Start();
-  ASSERT_THAT(Submit(JobRequest("survivor", 400)), Succeeds());
+  ASSERT_THAT(Submit(JobRequest("survivor", 200)), Succeeds());
   const std::vector<v1::PatchJobEvent> before = Watch("survivor", IsTrainingProgress);
   ASSERT_FALSE(before.empty());
   server_->Signal(SIGKILL);

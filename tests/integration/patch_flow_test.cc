@@ -20,7 +20,6 @@ namespace modelpatch::testing {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::SizeIs;
 
 class PatchFlowTest : public EndToEnd {
  protected:
@@ -44,7 +43,7 @@ TEST_F(PatchFlowTest, AJobMakesACheckpointThatServesAtEveryAlpha) {
   EXPECT_EQ(submitted.name(), "patchJobs/first");
   EXPECT_EQ(submitted.spec().strategy(), v1::STRATEGY_SINGLE);
   EXPECT_EQ(submitted.spec().fine_tune().warmup_steps(), 2);
-  ASSERT_THAT(submitted.steps(), SizeIs(2));
+  ASSERT_EQ(submitted.steps().size(), 2);
 
   const std::vector<v1::PatchJobEvent> events = Watch("first");
   ASSERT_FALSE(events.empty());
@@ -62,21 +61,21 @@ TEST_F(PatchFlowTest, AJobMakesACheckpointThatServesAtEveryAlpha) {
       << events.back().state_change().message();
   // The stream can be taken up anywhere, also after the end.
   const std::vector<v1::PatchJobEvent> tail = Watch("first", {}, events.back().number() - 2);
-  ASSERT_THAT(tail, SizeIs(2));
+  ASSERT_EQ(tail.size(), 2u);
   EXPECT_EQ(tail.front().number(), events.back().number() - 1);
 
   const v1::PatchJob job = GetJob("first");
   ASSERT_EQ(job.state(), v1::PATCH_JOB_STATE_SUCCEEDED) << job.error().message();
-  EXPECT_THAT(job.result().points(), SizeIs(3));
-  EXPECT_THAT(job.result().final_accuracies(), SizeIs(2));
+  EXPECT_EQ(job.result().points().size(), 3);
+  EXPECT_EQ(job.result().final_accuracies().size(), 2);
   EXPECT_EQ(job.result().final_accuracies(0).zero_shot().total(), 60);
   EXPECT_EQ(job.result().final_accuracies(0).patched().split(), v1::SPLIT_TEST);
   EXPECT_TRUE(job.result().metrics().has_distance_to_optimal());
   EXPECT_GT(job.result().metrics().weight_cosine(), 0.5);
-  EXPECT_THAT(job.result().metrics().cka(), SizeIs(1));
+  EXPECT_EQ(job.result().metrics().cka().size(), 1);
   EXPECT_EQ(job.lineage().tasks_size(), 2);
   EXPECT_FALSE(job.lineage().code_version().empty());
-  ASSERT_THAT(job.result().checkpoints(), SizeIs(1));
+  ASSERT_EQ(job.result().checkpoints().size(), 1);
 
   grpc::ClientContext context;
   v1::GetCheckpointRequest get;
@@ -115,7 +114,7 @@ TEST_F(PatchFlowTest, AJobMakesACheckpointThatServesAtEveryAlpha) {
   std::vector<v1::SweepResponse> responses;
   for (v1::SweepResponse response; reader->Read(&response);) responses.push_back(response);
   ASSERT_THAT(reader->Finish(), Succeeds());
-  ASSERT_THAT(responses, SizeIs(4));
+  ASSERT_EQ(responses.size(), 4u);
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(responses[i].has_point());
     const v1::SweepPoint& swept = responses[i].point();
@@ -156,7 +155,7 @@ TEST_F(PatchFlowTest, AJobMakesACheckpointThatServesAtEveryAlpha) {
   ASSERT_THAT(stubs_->checkpoints->CompareCheckpoints(&compare_context, compare, &comparison), Succeeds());
   EXPECT_NEAR(comparison.task_vector_cosine(), 1, 1e-3);
   EXPECT_GT(comparison.weight_distance(), 0);
-  ASSERT_THAT(comparison.cka(), SizeIs(1));
+  ASSERT_EQ(comparison.cka().size(), 1);
   EXPECT_GT(comparison.cka(0).cka(), 0);
 
   // Evaluate agrees with the job's final accuracies.
@@ -277,7 +276,7 @@ TEST_F(PatchFlowTest, TextsAreTokenizedAndEncoded) {
   grpc::ClientContext context;
   v1::TokenizeResponse tokens;
   ASSERT_THAT(stubs_->inference->Tokenize(&context, tokenize, &tokens), Succeeds());
-  ASSERT_THAT(tokens.tokens(), SizeIs(3));
+  ASSERT_EQ(tokens.tokens().size(), 3);
   EXPECT_FALSE(tokens.tokens(0).truncated());
   EXPECT_EQ(tokens.tokens(1).ids_size(), 2);
   EXPECT_TRUE(tokens.tokens(2).truncated());
@@ -291,7 +290,7 @@ TEST_F(PatchFlowTest, TextsAreTokenizedAndEncoded) {
   grpc::ClientContext encode_context;
   v1::EncodeTextsResponse encoded;
   ASSERT_THAT(stubs_->inference->EncodeTexts(&encode_context, encode, &encoded), Succeeds());
-  ASSERT_THAT(encoded.embeddings(), SizeIs(3));
+  ASSERT_EQ(encoded.embeddings().size(), 3);
   double norm = 0;
   for (const float value : encoded.embeddings(0).values()) norm += static_cast<double>(value) * value;
   EXPECT_NEAR(norm, 1, 1e-5);
@@ -304,7 +303,7 @@ TEST_F(PatchFlowTest, TextsAreTokenizedAndEncoded) {
   grpc::ClientContext image_context;
   v1::EncodeImagesResponse image_response;
   ASSERT_THAT(stubs_->inference->EncodeImages(&image_context, images, &image_response), Succeeds());
-  ASSERT_THAT(image_response.embeddings(), SizeIs(1));
+  ASSERT_EQ(image_response.embeddings().size(), 1);
   EXPECT_EQ(image_response.embeddings(0).values_size(), encoded.embeddings(0).values_size());
 }
 
@@ -313,14 +312,14 @@ TEST_F(PatchFlowTest, TopKCutsAndProbabilitiesAddUp) {
   request.add_images()->set_encoded(MakePng(9, 30, 0, 0, 255));
   v1::ClassifyResponse all;
   ASSERT_THAT(Classify(request, &all), Succeeds());
-  ASSERT_THAT(all.results(), SizeIs(2));
+  ASSERT_EQ(all.results().size(), 2);
   double sum = 0;
   for (const auto& score : all.results(1).scores()) sum += score.probability();
   EXPECT_NEAR(sum, 1, 1e-6);
   request.set_top_k(1);
   v1::ClassifyResponse best;
   ASSERT_THAT(Classify(request, &best), Succeeds());
-  ASSERT_THAT(best.results(0).scores(), SizeIs(1));
+  ASSERT_EQ(best.results(0).scores().size(), 1);
   EXPECT_EQ(best.results(0).scores(0).class_name(), all.results(0).scores(0).class_name());
 }
 
