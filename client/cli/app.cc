@@ -20,7 +20,8 @@ int RunApp(int argc, const char* const* argv, std::ostream& out, std::ostream& e
       ->envname("MODELPATCH_SERVER")
       ->capture_default_str();
   app.add_option("--output", session.json, "table, or json: proto3 JSON, one object a line")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"table", false}, {"json", true}}))
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, bool>{{"table", false}, {"json", true}}).description(""))
       ->type_name("table|json")
       ->default_str("table");
   app.add_option("--timeout", session.timeout_seconds,

@@ -1,5 +1,6 @@
 #include "client/cli/demo.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -67,19 +68,21 @@ v1::CreatePatchJobRequest JobRequest(const DemoOptions& options, const v1::Model
   return request;
 }
 
-// The curve on test data, at every tenth and at the chosen α.
-absl::StatusOr<std::vector<v1::SweepPoint>> TestCurve(Client& client, const v1::PatchJob& job) {
+// The curve on test data: at α = 0, the chosen one and 1 as the job has measured it, between them by a sweep.
+absl::StatusOr<std::vector<v1::SweepPoint>> TestCurve(Client& client, const v1::PatchJob& job,
+                                                      const DemoFigures& figures) {
+  std::vector<v1::SweepPoint> points = MeasuredPoints(figures);
   v1::SweepRequest request;
   request.mutable_end()->set_model(job.spec().model());
   v1::MixtureTerm& term = *request.mutable_end()->add_terms();
   term.set_checkpoint(job.result().checkpoints(0));
   term.set_coefficient(1);
-  for (const double alpha : CurveAlphas(job.result().alpha())) request.add_alphas(alpha);
+  for (const double alpha : AlphasBetween(points)) request.add_alphas(alpha);
   *request.mutable_patching_tasks() = job.spec().patching_tasks();
   *request.mutable_supported_tasks() = job.spec().supported_tasks();
   request.set_split(v1::SPLIT_TEST);
-  std::vector<v1::SweepPoint> points;
   CLIENT_RETURN_IF_ERROR(client.Sweep(request, [&](const v1::SweepPoint& point) { points.push_back(point); }).status());
+  std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.alpha() < b.alpha(); });
   return points;
 }
 
@@ -95,7 +98,7 @@ class Demo {
     const v1::PatchJobResult& result = job_.result();
     CLIENT_ASSIGN_OR_RETURN(DemoFigures figures, FiguresOf(result));
     Say("\nThe curve on test data, which the choice of α never saw:\n");
-    CLIENT_ASSIGN_OR_RETURN(figures.points, TestCurve(session_.client(), job_));
+    CLIENT_ASSIGN_OR_RETURN(figures.points, TestCurve(session_.client(), job_, figures));
     Say(CurveTable(figures.points, result.alpha()) + "\n");
     Say(CurvePlot(figures.points, result.alpha(), LocaleIsUtf8()) + "\n");
     Say(FinalTable(result) + "\n" + VerdictText(figures, options_.epsilon_points) + "\n");
@@ -122,8 +125,7 @@ class Demo {
     Say(absl::StrFormat("imported %s: a CLIP of %d + %d parameters\n", model_.name(), model_.image_encoder_parameters(),
                         model_.text_encoder_parameters()));
     CLIENT_ASSIGN_OR_RETURN(
-        supported_,
-        CreateTask(client, "colors", {"a photo of a {c} shape.", "something {c}.", "a {c} thing."}));
+        supported_, CreateTask(client, "colors", {"a photo of a {c} shape.", "something {c}.", "a {c} thing."}));
     CLIENT_ASSIGN_OR_RETURN(
         patching_,
         CreateTask(client, "digits", {"a photo of the number {c}.", "a handwritten {c}.", "the digit {c}."}));

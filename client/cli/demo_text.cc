@@ -1,8 +1,5 @@
 #include "client/cli/demo_text.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/arguments.h"
@@ -10,15 +7,6 @@
 #include "client/cli/text_format.h"
 
 namespace modelpatch::client {
-
-std::vector<double> CurveAlphas(double chosen) {
-  std::vector<double> alphas;
-  for (int i = 0; i <= 10; ++i) alphas.push_back(i / 10.0);
-  const auto same = [&](double alpha) { return std::abs(alpha - chosen) < 1e-9; };
-  if (std::none_of(alphas.begin(), alphas.end(), same)) alphas.push_back(chosen);
-  std::sort(alphas.begin(), alphas.end());
-  return alphas;
-}
 
 std::string VerdictText(const DemoFigures& figures, double epsilon_points) {
   const double gain = figures.patching.patched().accuracy() - figures.patching.zero_shot().accuracy();

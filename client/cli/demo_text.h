@@ -11,9 +11,6 @@ namespace modelpatch::client {
 
 class DemoServer;
 
-// 0, 0.1 … 1, and `chosen` where it belongs.
-std::vector<double> CurveAlphas(double chosen);
-
 // What the patch gains and costs, in words.
 std::string VerdictText(const DemoFigures& figures, double epsilon_points);
 

@@ -17,10 +17,10 @@ void AddSubmitOptions(CLI::App& submit, SubmitOptions& options) {
   submit.add_option("--patch-task", options.patching_tasks, "Where the model shall become good")->required();
   submit.add_option("--supported-task", options.supported_tasks, "Where it shall stay good");
   submit.add_option("--strategy", options.strategy, "How many checkpoints, out of which tasks (default: single)")
-      ->transform(CLI::CheckedTransformer(strategies))
+      ->transform(CLI::CheckedTransformer(strategies).description(""))
       ->type_name("single|joint|sequential|parallel");
   submit.add_option("--alpha-policy", options.alpha_policy, "How α is chosen on validation data")
-      ->check(CLI::IsMember({"mean", "budget", "fixed"}))
+      ->check(CLI::IsMember({"mean", "budget", "fixed"}).description(""))
       ->type_name("mean|budget|fixed")
       ->capture_default_str();
   submit.add_option("--epsilon", options.epsilon_points, "Points that a supported task may lose (policy budget)")

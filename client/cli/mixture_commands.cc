@@ -106,7 +106,7 @@ void AddSweep(CLI::App& app, Session& session) {
   command->add_option("--supported-task", options->supported_tasks, "A supported task, as often as needed");
   command->add_option("--alphas", options->alphas, "FROM:TO:STEP or A,B,C (default: 0:1:0.05)");
   command->add_option("--split", options->split, "Of the tasks' data (default: validation)")
-      ->transform(CLI::CheckedTransformer(SplitNames()))
+      ->transform(CLI::CheckedTransformer(SplitNames()).description(""))
       ->type_name("validation|test");
   command->callback([&session, options] {
     if (options->patching_tasks.empty() && options->supported_tasks.empty()) {
@@ -128,7 +128,7 @@ void AddEvaluate(CLI::App& app, Session& session) {
   AddMixtureOptions(*command, options->mixture);
   command->add_option("--task", options->tasks, "A task, as often as needed")->required();
   command->add_option("--split", options->split, "Of the task's data (default: test)")
-      ->transform(CLI::CheckedTransformer(SplitNames()))
+      ->transform(CLI::CheckedTransformer(SplitNames()).description(""))
       ->type_name("validation|test");
   command->callback([&session, options] {
     RequireMixture(options->mixture);

@@ -107,7 +107,7 @@ void AddCreate(CLI::App& task, Session& session) {
   const std::map<std::string, v1::TaskFormat> formats = {
       {"idx", v1::TASK_FORMAT_IDX}, {"cifar", v1::TASK_FORMAT_CIFAR}, {"image-folder", v1::TASK_FORMAT_IMAGE_FOLDER}};
   CLI::Option* format = create->add_option("--format", options->format, "Of the files")
-                            ->transform(CLI::CheckedTransformer(formats))
+                            ->transform(CLI::CheckedTransformer(formats).description(""))
                             ->type_name("idx|cifar|image-folder");
   create->add_option("--train", options->train, "Path on the server, below one of its import roots")->needs(format);
   create->add_option("--validation", options->validation, "Path; without it a part of the training data is taken")

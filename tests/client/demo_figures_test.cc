@@ -49,10 +49,18 @@ TEST(DemoFiguresTest, AnIncompleteResultIsAnError) {
   EXPECT_TRUE(absl::IsDataLoss(FiguresOf(result).status()));
 }
 
-TEST(DemoTextTest, TheCurveHoldsTheChosenAlphaOnce) {
-  EXPECT_EQ(CurveAlphas(0.6).size(), 11u);
-  EXPECT_EQ(CurveAlphas(0.65).size(), 12u);
-  EXPECT_DOUBLE_EQ(CurveAlphas(0.65)[7], 0.65);
+TEST(DemoFiguresTest, WhatTheJobMeasuredIsNotMeasuredAgain) {
+  auto figures = FiguresOf(Result());
+  ASSERT_TRUE(figures.ok());
+  const auto points = MeasuredPoints(*figures);
+  ASSERT_EQ(points.size(), 3u);
+  EXPECT_EQ(points[1].alpha(), 0.6);
+  EXPECT_EQ(points[1].accuracies(0).accuracy(), 0.7);
+  EXPECT_EQ(points[2].accuracies(1).accuracy(), 0.5);
+  EXPECT_EQ(points[2].accuracies(1).task(), "tasks/shapes");
+  EXPECT_THAT(AlphasBetween(points), ::testing::ElementsAre(0.2, 0.4, 0.8));
+  figures->alpha = 1;
+  EXPECT_EQ(MeasuredPoints(*figures).size(), 2u);
 }
 
 TEST(DemoTextTest, VerdictNamesGainAndCost) {
