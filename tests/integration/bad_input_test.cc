@@ -51,6 +51,7 @@ class BadInputTest : public EndToEnd {
   }
   void TearDown() override {
     if (server_ != nullptr && !HasFatalFailure()) ExpectServerAlive();
+    EndToEnd::TearDown();
   }
 
   grpc::Status Import(const std::string& path, const std::string& id = "broken") {

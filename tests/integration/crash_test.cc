@@ -125,8 +125,7 @@ class FullDiskTest : public CrashTest {
     if (!mounted_) GTEST_SKIP() << "cannot mount a tmpfs here";
   }
   void TearDown() override {
-    stubs_.reset();
-    server_.reset();
+    CrashTest::TearDown();
     if (mounted_) umount2(data_dir().c_str(), MNT_DETACH);
   }
 

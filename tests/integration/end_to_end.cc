@@ -1,9 +1,12 @@
 #include "tests/integration/end_to_end.h"
 
+#include <csignal>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "core/data/image_codec.h"
+#include "core/sched/step_directory.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -55,6 +58,19 @@ std::string MakePng(int width, int height, uint8_t red, uint8_t green, uint8_t b
 }
 
 bool IsTrainingProgress(const v1::PatchJobEvent& event) { return event.has_progress() && event.progress().step() >= 1; }
+
+void EndToEnd::TearDown() {
+  stubs_.reset();
+  server_.reset();
+  std::error_code error;
+  for (const auto& job : std::filesystem::directory_iterator(data_dir() + "/jobs", error)) {
+    for (const auto& step : std::filesystem::directory_iterator(job.path(), error)) {
+      const auto supervisor = static_cast<pid_t>(sched::ReadSupervisorPid(step.path().string()));
+      // While the lock is held, the number is the supervisor's and nobody else's; its worker dies with it.
+      if (supervisor > 1 && sched::IsLockHeld(step.path().string())) kill(supervisor, SIGKILL);
+    }
+  }
+}
 
 void EndToEnd::StartServer(std::vector<std::string> arguments) {
   std::filesystem::create_directories(import_root());

@@ -60,6 +60,8 @@ std::string MakePng(int width, int height, uint8_t red, uint8_t green, uint8_t b
 
 class EndToEnd : public ::testing::Test {
  protected:
+  // Ends what a job may have left running.
+  void TearDown() override;
   // Starts a server on `data`, with `roots` as import root.
   void StartServer(std::vector<std::string> arguments = {});
   // Imports the tiny model as models/tiny and makes tasks/shapes and tasks/colors.
