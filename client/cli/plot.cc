@@ -43,6 +43,38 @@ std::optional<double> ValueAt(const std::vector<PlotPoint>& points, double x) {
   return points.back().y;
 }
 
+// The vertical axis: from `high` downwards in `steps` steps.
+struct Scale {
+  double high = 1;
+  double step = 0.2;
+  int steps = 5;
+  int rows_per_step = 1;
+
+  int rows() const { return steps * rows_per_step + 1; }
+};
+
+// The finest of 5, 10 and 20 points a step that needs few of them; in at most `height` rows where that can be.
+Scale ScaleFor(double low, double high, int height) {
+  constexpr int kMaximumSteps = 6;
+  Scale scale;
+  for (const double step : {0.05, 0.1, 0.2}) {
+    auto bottom = std::floor(low / step + 1e-9);
+    auto top = std::ceil(high / step - 1e-9);
+    if (top <= bottom) {
+      // A flat curve on a round value: room above it, or below it at 100 %.
+      if (high < 1 - 1e-9) {
+        ++top;
+      } else {
+        --bottom;
+      }
+    }
+    scale = {top * step, step, static_cast<int>(top - bottom), 1};
+    if (scale.steps <= kMaximumSteps) break;
+  }
+  scale.rows_per_step = std::max(1, (height - 1) / scale.steps);
+  return scale;
+}
+
 class Canvas {
  public:
   Canvas(int width, int height)
@@ -86,7 +118,7 @@ std::string HorizontalAxis(const Glyphs& glyphs, int width) {
 }  // namespace
 
 std::string RenderPlot(const std::vector<PlotSeries>& series, const PlotOptions& options) {
-  const int width = std::clamp(options.width, 9, 400);
+  const int width = std::clamp(options.width, 25, 400);
   const int height = std::clamp(options.height, 3, 200);
   const Glyphs& glyphs = GlyphsFor(options.unicode);
 
@@ -101,14 +133,15 @@ std::string RenderPlot(const std::vector<PlotSeries>& series, const PlotOptions&
     }
   }
   if (low > high) return "";
-  low = std::floor(low * 10 + 1e-9) / 10;
-  high = std::max(std::ceil(high * 10 - 1e-9) / 10, low + 0.1);
-
-  const auto row_of = [&](double y) { return static_cast<int>(std::lround((high - y) / (high - low) * (height - 1))); };
-  Canvas canvas(width, height);
+  const Scale scale = ScaleFor(low, high, height);
+  const auto row_of = [&](double y) {
+    return static_cast<int>(std::lround((scale.high - y) / scale.step * scale.rows_per_step));
+  };
+  const int rows = scale.rows();
+  Canvas canvas(width, rows);
   if (options.marker.has_value() && *options.marker >= 0 && *options.marker <= 1) {
     const int column = static_cast<int>(std::lround(*options.marker * (width - 1)));
-    for (int row = 0; row < height; ++row) canvas.Set(column, row, glyphs.marker);
+    for (int row = 0; row < rows; ++row) canvas.Set(column, row, glyphs.marker);
   }
   for (size_t s = drawable.size(); s-- > 0;) {
     for (int column = 0; column < width; ++column) {
@@ -118,10 +151,9 @@ std::string RenderPlot(const std::vector<PlotSeries>& series, const PlotOptions&
   }
 
   std::string text;
-  const int tick_every = std::max(1, (height - 1) / 4);
-  for (int row = 0; row < height; ++row) {
-    const bool tick = row % tick_every == 0 || row == height - 1;
-    const double value = high - (high - low) * row / (height - 1);
+  for (int row = 0; row < rows; ++row) {
+    const bool tick = row % scale.rows_per_step == 0;
+    const double value = scale.high - scale.step * row / scale.rows_per_step;
     const std::string label = tick ? absl::StrFormat("%4.0f%% ", value * 100) : std::string(6, ' ');
     absl::StrAppend(&text, label, tick ? glyphs.tick_left : glyphs.vertical, canvas.Row(row), "\n");
   }

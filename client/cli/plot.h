@@ -21,9 +21,9 @@ struct PlotSeries {
 };
 
 struct PlotOptions {
-  // Of the area between the axes, in characters.
+  // Of the area between the axes, in characters; the height is a bound, so that the axis can have round numbers.
   int width = 61;
-  int height = 15;
+  int height = 16;
   // Box-drawing characters; otherwise ASCII.
   bool unicode = true;
   // Drawn as a vertical line, such as the chosen α.
@@ -32,7 +32,7 @@ struct PlotOptions {
 };
 
 // Lines with a newline at each end: the plot with its axes (per cent over α) and a legend. The vertical axis spans the
-// values, rounded outwards to tens of points. Points outside [0, 1] or not finite are left out; "" if none is left.
+// values, rounded outwards to 5, 10 or 20 points. Points outside [0, 1] or not finite are left out; "" if none is left.
 std::string RenderPlot(const std::vector<PlotSeries>& series, const PlotOptions& options);
 
 }  // namespace modelpatch::client

@@ -9,6 +9,7 @@
 namespace modelpatch::client {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -21,8 +22,8 @@ std::vector<std::string> Lines(const std::string& text) {
 
 PlotOptions Ascii() {
   PlotOptions options;
-  options.width = 9;
-  options.height = 5;
+  options.width = 25;
+  options.height = 6;
   options.unicode = false;
   return options;
 }
@@ -30,23 +31,25 @@ PlotOptions Ascii() {
 TEST(PlotTest, DrawsALineFromCornerToCorner) {
   const std::string plot = RenderPlot({{"up", {{0, 0}, {1, 1}}}}, Ascii());
   const auto lines = Lines(plot);
-  ASSERT_EQ(lines.size(), 8u);
-  EXPECT_EQ(lines[0], " 100% +        *");
-  EXPECT_EQ(lines[2].substr(0, 7), "  50% +");
-  EXPECT_EQ(lines[4], "   0% +**");
-  EXPECT_EQ(lines[7], "       * up");
+  ASSERT_EQ(lines.size(), 9u);
+  EXPECT_EQ(lines[0], " 100% +                      ***");
+  EXPECT_EQ(lines[2].substr(0, 7), "  60% +");
+  EXPECT_EQ(lines[5], "   0% +***");
+  EXPECT_EQ(lines[6], "      ++-----+-----+-----+-----+");
+  EXPECT_EQ(lines[7], "       0   0.25   0.5  0.75    1  alpha");
+  EXPECT_EQ(lines[8], "       * up");
 }
 
-TEST(PlotTest, SpansTheValuesInTens) {
+TEST(PlotTest, SpansTheValuesInRoundSteps) {
   const auto lines = Lines(RenderPlot({{"a", {{0, 0.82}, {1, 0.77}}}}, Ascii()));
-  EXPECT_THAT(lines.front(), HasSubstr("90%"));
-  EXPECT_THAT(lines[4], HasSubstr("70%"));
+  EXPECT_THAT(lines.front(), HasSubstr("85%"));
+  EXPECT_THAT(lines[2], HasSubstr("80%"));
+  EXPECT_THAT(lines[4], HasSubstr("75%"));
 }
 
 TEST(PlotTest, AFlatCurveStillHasAnAxis) {
-  const auto lines = Lines(RenderPlot({{"a", {{0, 1}, {1, 1}}}}, Ascii()));
-  ASSERT_EQ(lines.size(), 8u);
-  EXPECT_THAT(RenderPlot({{"a", {{0, 0}, {1, 0}}}}, Ascii()), HasSubstr("10%"));
+  EXPECT_THAT(RenderPlot({{"a", {{0, 1}, {1, 1}}}}, Ascii()), AllOf(HasSubstr(" 100% +***"), HasSubstr("95%")));
+  EXPECT_THAT(RenderPlot({{"a", {{0, 0}, {1, 0}}}}, Ascii()), AllOf(HasSubstr("   5% +"), HasSubstr("   0% +***")));
 }
 
 TEST(PlotTest, MarksTheChosenAlphaBehindTheCurves) {
@@ -56,9 +59,9 @@ TEST(PlotTest, MarksTheChosenAlphaBehindTheCurves) {
   const std::string plot = RenderPlot({{"a", {{0, 0.5}, {1, 0.5}}}, {"b", {{0, 0}, {1, 0}}}}, options);
   const auto lines = Lines(plot);
   // On top the curve, below it the marker in the middle column.
-  EXPECT_EQ(lines[0], "  50% +*********");
-  EXPECT_EQ(lines[1].substr(7), "    :");
-  EXPECT_EQ(lines[4], "   0% +ooooooooo");
+  EXPECT_EQ(lines[0], "  50% +" + std::string(25, '*'));
+  EXPECT_EQ(lines[1].substr(7), std::string(12, ' ') + ":");
+  EXPECT_EQ(lines[5], "   0% +" + std::string(25, 'o'));
   EXPECT_THAT(lines.back(), HasSubstr("* a   o b   : chosen"));
 }
 
