@@ -57,19 +57,22 @@ absl::Status AddToTotal(int64_t bytes, const PromptLimits& limits, int64_t& tota
 // Sees each class name once, in order.
 class NameChecker {
  public:
+  explicit NameChecker(const PromptLimits& limits) : unique_names_(limits.unique_names) {}
+
   absl::Status Check(std::string_view name) {
     MP_RETURN_IF_ERROR(CheckUtf8(name));
     if (name.find_first_not_of(kWhiteSpace) == std::string_view::npos) {
       return InvalidArgument("EMPTY_CLASS_NAME", "the class name is empty; every class needs a name");
     }
     const auto [earlier, is_new] = indices_.try_emplace(name, indices_.size());
-    if (is_new) return absl::OkStatus();
+    if (is_new || !unique_names_) return absl::OkStatus();
     return InvalidArgument("DUPLICATE_CLASS_NAME",
                            fmt::format("the class name '{}' is also at index {}; class names are unique",
                                        Printable(name), earlier->second));
   }
 
  private:
+  const bool unique_names_;
   std::unordered_map<std::string_view, size_t> indices_;
 };
 
@@ -110,7 +113,7 @@ absl::StatusOr<Template> ParseTemplate(std::string_view text, const PromptLimits
 
 absl::Status CheckExpandedSizes(std::span<const std::string> class_names, std::span<const Template> templates,
                                 const PromptLimits& limits) {
-  NameChecker names;
+  NameChecker names(limits);
   int64_t total = 0;
   for (size_t i = 0; i < class_names.size(); ++i) {
     const std::string field = Index("class_names", i);
@@ -153,7 +156,7 @@ absl::StatusOr<std::vector<ClassPrompts>> ExpandClassPrompts(std::span<const std
 
 absl::Status CheckClassPrompts(std::span<const ClassPrompts> classes, const PromptLimits& limits) {
   MP_RETURN_IF_ERROR(CheckCount(static_cast<int64_t>(classes.size()), "classes", limits));
-  NameChecker names;
+  NameChecker names(limits);
   int64_t total = 0;
   for (size_t i = 0; i < classes.size(); ++i) {
     const std::string field = Index("classes", i);

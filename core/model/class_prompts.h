@@ -26,6 +26,8 @@ struct PromptLimits {
   int64_t maximum_prompts_per_class = 1000;
   // Of all prompts together, so that many classes times many long templates cannot fill the memory.
   int64_t maximum_total_bytes = int64_t{256} << 20;
+  // False for the classes of a task, which are told apart by their labels: ImageNet's published names hold two twice.
+  bool unique_names = true;
 };
 
 // One prompt for each class and template, with every `{c}` of the template replaced by the class name. No templates

@@ -41,7 +41,7 @@ absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, c
   MP_ASSIGN_OR_RETURN(data::PixelSet pixels, data::PreprocessDataset(*task.split(split), model.preprocess, threads,
                                                                      cancellation, maximum_examples));
   MP_ASSIGN_OR_RETURN(const std::vector<model::ClassPrompts> prompts,
-                      model::ExpandClassPrompts(task.class_names, task.templates, model::PromptLimits{}));
+                      model::ExpandClassPrompts(task.class_names, task.templates, {.unique_names = false}));
   MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(model, prompts, cancellation));
   return EvaluationSet{task.name, role, split, std::make_shared<const data::PixelSet>(std::move(pixels)),
                        std::make_shared<const model::ZeroShotHead>(std::move(head))};

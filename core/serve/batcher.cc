@@ -60,6 +60,8 @@ struct Batcher::State {
         forward_seconds(metrics.GetHistogram("modelpatch_forward_seconds", "Time of one forward",
                                              {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})) {}
 
+  // Leaves both as they are, and answers false, if the queue is full.
+  bool Enqueue(ForwardRequest& request, Done& done) MP_REQUIRES(mutex);
   void Loop();
   std::vector<Waiting> TakeBatch() MP_REQUIRES(mutex);
   void RunBatch(std::vector<Waiting> batch);
@@ -72,8 +74,9 @@ struct Batcher::State {
 
   base::Mutex mutex;
   base::CondVar condition;
-  // By priority: interactive first.
-  std::deque<Waiting> queues[2] MP_GUARDED_BY(mutex);
+  std::deque<Waiting> interactive MP_GUARDED_BY(mutex);
+  std::deque<Waiting> background MP_GUARDED_BY(mutex);
+  // Of the interactive requests.
   int64_t queued_images MP_GUARDED_BY(mutex) = 0;
   bool stopping MP_GUARDED_BY(mutex) = false;
 
@@ -97,18 +100,23 @@ Batcher::~Batcher() {
 void Batcher::Submit(ForwardRequest request, Done done) {
   {
     base::MutexLock lock(state_->mutex);
-    const bool full = state_->queued_images + request.count > state_->options.maximum_queued_images;
-    // A request larger than the whole queue may pass when nothing else waits, or it could never run.
-    if (!state_->stopping && (!full || state_->queued_images == 0)) {
-      state_->queued_images += request.count;
-      auto& queue = state_->queues[request.priority == Priority::kInteractive ? 0 : 1];
-      queue.push_back({std::move(request), std::move(done), state_->clock.SteadyNow()});
-      state_->condition.NotifyOne();
-      return;
-    }
+    if (!state_->stopping && state_->Enqueue(request, done)) return;
   }
   done(base::ResourceExhausted(
       "QUEUE_FULL", fmt::format("{} images wait already; try again later", state_->options.maximum_queued_images)));
+}
+
+bool Batcher::State::Enqueue(ForwardRequest& request, Done& done) {
+  const bool is_interactive = request.priority == Priority::kInteractive;
+  if (is_interactive) {
+    const bool full = queued_images + request.count > options.maximum_queued_images;
+    // A request larger than the whole queue may pass when nothing else waits, or it could never run.
+    if (full && queued_images > 0) return false;
+    queued_images += request.count;
+  }
+  (is_interactive ? interactive : background).push_back({std::move(request), std::move(done), clock.SteadyNow()});
+  condition.NotifyOne();
+  return true;
 }
 
 void Batcher::State::Loop() {
@@ -116,7 +124,7 @@ void Batcher::State::Loop() {
     std::vector<Waiting> batch;
     {
       base::MutexLock lock(mutex);
-      while (!stopping && queues[0].empty() && queues[1].empty()) condition.Wait(mutex);
+      while (!stopping && interactive.empty() && background.empty()) condition.Wait(mutex);
       if (stopping) break;
       batch = TakeBatch();
     }
@@ -125,15 +133,16 @@ void Batcher::State::Loop() {
   std::deque<Waiting> left;
   {
     base::MutexLock lock(mutex);
-    for (std::deque<Waiting>& queue : queues) std::move(queue.begin(), queue.end(), std::back_inserter(left));
-    for (std::deque<Waiting>& queue : queues) queue.clear();
+    left.swap(interactive);
+    std::move(background.begin(), background.end(), std::back_inserter(left));
+    background.clear();
   }
   for (Waiting& waiting : left) waiting.done(base::Cancelled("the server is stopping"));
 }
 
 // The oldest request of the highest priority, and whatever matches it, up to the maximum batch.
 std::vector<Waiting> Batcher::State::TakeBatch() {
-  std::deque<Waiting>& queue = queues[queues[0].empty() ? 1 : 0];
+  std::deque<Waiting>& queue = interactive.empty() ? background : interactive;
   std::vector<Waiting> batch;
   int64_t images = 0;
   for (auto waiting = queue.begin(); waiting != queue.end();) {
@@ -146,7 +155,7 @@ std::vector<Waiting> Batcher::State::TakeBatch() {
       ++waiting;
     }
   }
-  queued_images -= images;
+  if (&queue == &interactive) queued_images -= images;
   return batch;
 }
 

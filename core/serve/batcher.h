@@ -18,12 +18,14 @@
 
 namespace modelpatch::serve {
 
+// Background requests run when no interactive one waits. They are never refused: whoever submits them waits for each
+// answer before the next, so their number is bounded by the threads that do.
 enum class Priority { kInteractive, kBackground };
 
 struct BatcherOptions {
   // Images in one forward.
   int64_t maximum_batch = 64;
-  // Images waiting; beyond it a request is refused with RESOURCE_EXHAUSTED (QUEUE_FULL).
+  // Images of interactive requests waiting; beyond it a request is refused with RESOURCE_EXHAUSTED (QUEUE_FULL).
   int64_t maximum_queued_images = 4096;
 };
 

@@ -56,6 +56,12 @@ TEST(ExpandClassPromptsTest, NamesTheFieldAtFault) {
   EXPECT_EQ(ExpandFault({"a"}, Strings(1001, "{c}")), "TOO_MANY_PROMPTS at templates");
 }
 
+TEST(ExpandClassPromptsTest, TheClassesOfATaskMayShareAName) {
+  const Strings names = {"missile", "missile"};
+  ASSERT_OK_AND_ASSIGN(const auto classes, ExpandClassPrompts(names, {}, {.unique_names = false}));
+  EXPECT_THAT(classes, ElementsAre(ClassPrompts{"missile", {"missile"}}, ClassPrompts{"missile", {"missile"}}));
+}
+
 TEST(ExpandClassPromptsTest, LimitsAreInclusive) {
   EXPECT_EQ(ExpandFault(Names(10'000), {"a {c}"}), "");
   EXPECT_EQ(ExpandFault(Names(10'001), {"a {c}"}), "TOO_MANY_CLASSES at class_names");

@@ -140,6 +140,21 @@ TEST_F(BatcherTest, AFullQueueRefuses) {
   EXPECT_EQ(Feature(waiting), 3);
 }
 
+TEST_F(BatcherTest, AFullQueueMakesBackgroundRequestsWaitAndDoesNotCountThem) {
+  Batcher batcher({/*maximum_batch=*/8, /*maximum_queued_images=*/2}, clock_, *metrics_);
+  auto first = Occupy(batcher);
+  ForwardRequest background = Request(Weights(1), 1, 3);
+  background.priority = Priority::kBackground;
+  auto early = Submit(batcher, background);
+  auto quick = Submit(batcher, Request(Weights(1), 1, 2));
+  auto late = Submit(batcher, background);
+  Release();
+  EXPECT_EQ(Feature(quick), 3);
+  EXPECT_EQ(Feature(early), 3);
+  EXPECT_EQ(Feature(late), 3);
+  EXPECT_OK(first.get());
+}
+
 TEST_F(BatcherTest, PassedDeadlinesAndCancelledRequestsCostNoForward) {
   Batcher batcher({}, clock_, *metrics_);
   auto first = Occupy(batcher);
