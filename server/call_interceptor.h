@@ -11,11 +11,12 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/metrics.h"
+#include "server/calls_in_flight.h"
 
 namespace modelpatch::server {
 
-// `clock`, `metrics` and `log` outlive the gRPC server.
+// `calls` counts those of our own services, not health checks and reflection. All arguments outlive the gRPC server.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeCallInterceptorFactory(
-    const base::Clock& clock, base::MetricRegistry& metrics, base::Logger& log);
+    const base::Clock& clock, base::MetricRegistry& metrics, base::Logger& log, CallsInFlight& calls);
 
 }  // namespace modelpatch::server

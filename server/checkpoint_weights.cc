@@ -6,37 +6,12 @@
 #include <utility>
 
 #include "core/data/task.h"
-#include "core/patch/evaluation.h"
+#include "core/patch/feature_similarity.h"
 #include "core/patch/interpolation.h"
 #include "core/patch/weight_metrics.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::server {
-namespace {
-
-// As in a search step: enough for a stable value, few enough to be quick.
-constexpr int64_t kCkaExamples = 1000;
-constexpr int64_t kCkaBatch = 64;
-
-absl::StatusOr<at::Tensor> FeaturesOf(const model::ClipModel& model, const tensor::WeightSet& weights,
-                                      const patch::EvaluationSet& set, const patch::FeatureFunction& features,
-                                      const base::CancellationToken& cancellation) {
-  const int64_t count = std::min(kCkaExamples, set.pixels->count);
-  const int64_t side = set.pixels->image_size;
-  std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < count; begin += kCkaBatch) {
-    MP_RETURN_IF_ERROR(cancellation.Check());
-    const int64_t size = std::min(kCkaBatch, count - begin);
-    at::Tensor pixels = at::empty({size, 3, side, side}, at::kFloat);
-    set.pixels->Normalize(begin, begin + size, model.preprocess, pixels.data_ptr<float>());
-    MP_ASSIGN_OR_RETURN(at::Tensor part, features(weights, pixels));
-    parts.push_back(std::move(part));
-  }
-  return at::cat(parts);
-}
-
-}  // namespace
-
 absl::StatusOr<tensor::WeightSet> MergeWeights(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms,
                                                const store::BlobStore& blobs) {
   return tensor::Guarded([&]() -> absl::StatusOr<tensor::WeightSet> {
@@ -51,6 +26,11 @@ absl::StatusOr<tensor::WeightSet> MergeWeights(const model::ClipModel& model, st
     };
     tensor::WeightSet merged(zero_shot.shared_layout(), device);
     MP_RETURN_IF_ERROR(patch::InterpolateTerms(zero_shot, patch::CanonicalTerms(terms), load, merged));
+    if (!at::isfinite(merged.flat()).all().item<bool>()) {
+      return base::FailedPrecondition(
+          "WEIGHTS_NOT_FINITE",
+          "the mixture's weights are infinite or not a number; use coefficients closer to [0, 1]");
+    }
     return device.is_cuda() ? merged.CloneTo(tensor::Device()) : merged;
   });
 }
@@ -79,19 +59,12 @@ absl::StatusOr<double> CompareFeatures(const std::shared_ptr<const model::ClipMo
                                        const tensor::WeightSet& first, const tensor::WeightSet& second,
                                        const std::string& task_name, const data::TaskSource& source,
                                        const base::CancellationToken& cancellation) {
-  return tensor::Guarded([&]() -> absl::StatusOr<double> {
-    const at::NoGradGuard no_grad;
-    MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(task_name, source));
-    MP_ASSIGN_OR_RETURN(const patch::EvaluationSet set,
-                        patch::MakeEvaluationSet(*model, task, patch::TaskRole::kSupported, data::Split::kValidation,
-                                                 /*threads=*/1, kCkaExamples, cancellation));
-    const patch::FeatureFunction features = patch::DirectFeatures(model);
-    const tensor::Device device = model->image_weights.device();
-    MP_ASSIGN_OR_RETURN(const at::Tensor a, FeaturesOf(*model, device.is_cuda() ? first.CloneTo(device) : first, set,
-                                                       features, cancellation));
-    MP_ASSIGN_OR_RETURN(const at::Tensor b, FeaturesOf(*model, device.is_cuda() ? second.CloneTo(device) : second, set,
-                                                       features, cancellation));
-    return patch::LinearCka(a, b);
+  MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(task_name, source));
+  const tensor::Device device = model->image_weights.device();
+  return tensor::Guarded([&] {
+    return patch::CompareFeatures(model, device.is_cuda() ? first.CloneTo(device) : first,
+                                  device.is_cuda() ? second.CloneTo(device) : second, task, /*threads=*/1,
+                                  cancellation);
   });
 }
 

@@ -17,7 +17,8 @@
 
 namespace modelpatch::server {
 
-// The weights of (model, terms) on the CPU. DATA_LOSS, NOT_FOUND (BLOB_NOT_FOUND), RESOURCE_EXHAUSTED (OUT_OF_MEMORY).
+// The weights of (model, terms) on the CPU. DATA_LOSS, NOT_FOUND (BLOB_NOT_FOUND), RESOURCE_EXHAUSTED (OUT_OF_MEMORY),
+// FAILED_PRECONDITION (WEIGHTS_NOT_FINITE).
 absl::StatusOr<tensor::WeightSet> MergeWeights(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms,
                                                const store::BlobStore& blobs);
 
@@ -33,7 +34,7 @@ struct WeightComparison {
 absl::StatusOr<WeightComparison> CompareWeightSets(const tensor::WeightSet& zero_shot, const tensor::WeightSet& first,
                                                    const tensor::WeightSet& second);
 
-// Linear CKA of the two weights' features on the first images of the task's validation split.
+// See patch::CompareFeatures; the weights are on the CPU.
 absl::StatusOr<double> CompareFeatures(const std::shared_ptr<const model::ClipModel>& model,
                                        const tensor::WeightSet& first, const tensor::WeightSet& second,
                                        const std::string& task_name, const data::TaskSource& source,

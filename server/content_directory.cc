@@ -55,6 +55,17 @@ absl::Status ContentDirectory::Publish(StagedDirectory& staged, const std::strin
 
 absl::Status ContentDirectory::Remove(const std::string& key) { return base::RemoveAll(PathOf(key)); }
 
+absl::Status WithPathShownAs(const absl::Status& status, const std::string& from, const std::string& to) {
+  if (status.ok() || from.empty()) return status;
+  std::string message(status.message());
+  for (size_t at = message.find(from); at != std::string::npos; at = message.find(from, at + to.size())) {
+    message.replace(at, from.size(), to);
+  }
+  const absl::Status renamed = base::Error(status.code(), base::ReasonOf(status), message);
+  const std::string field = base::FieldOf(status);
+  return field.empty() ? renamed : base::WithField(renamed, field);
+}
+
 int64_t DirectoryBytes(const std::string& path) {
   std::error_code error;
   int64_t bytes = 0;

@@ -51,6 +51,9 @@ class ContentDirectory {
   base::Mutex mutex_;
 };
 
+// `status` with `to` for every `from` in its message: a client is told of its own files, not of our copies.
+absl::Status WithPathShownAs(const absl::Status& status, const std::string& from, const std::string& to);
+
 // The bytes of all regular files below `path`; 0 if it cannot be read.
 int64_t DirectoryBytes(const std::string& path);
 

@@ -1,5 +1,7 @@
 #include "server/garbage_collection.h"
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -9,11 +11,16 @@
 
 #include "core/base/file.h"
 #include "core/data/task_source.h"
+#include "core/train/step_result.h"
+#include "server/job_planner.h"
 #include "server/services/listing.h"
 #include "server/task_conversion.h"
 
 namespace modelpatch::server {
 namespace {
+
+// How far the clock of a (network) file system may be behind ours.
+constexpr std::chrono::minutes kClockTolerance{1};
 
 void RemoveUnknown(const std::string& path, const std::function<bool(const std::string& name)>& known,
                    base::Logger& log) {
@@ -57,6 +64,34 @@ absl::StatusOr<std::set<std::string>> TaskKeys(store::MetadataStore& metadata) {
   return keys;
 }
 
+struct BlobUse {
+  std::set<std::string> digests;
+  base::WallTime before;  // what is older and not among `digests` is not used
+};
+
+// The blob that a step of an unfinished job has made; "" if it has made none.
+std::string BlobOf(const store::StepRecord& step) {
+  if (step.name != kFineTuneStep || step.state != store::StepState::kSucceeded) return "";
+  const auto result = train::FineTuneResultFromJson(step.result);
+  return result.ok() ? result->blob : "";
+}
+
+absl::StatusOr<BlobUse> BlobsInUse(store::MetadataStore& metadata, base::WallTime now) {
+  BlobUse use{{}, now};
+  // Before the checkpoints: a job that finishes in between has its checkpoint by then.
+  MP_ASSIGN_OR_RETURN(const std::vector<store::JobRecord> unfinished, metadata.ListUnfinishedJobs());
+  for (const store::JobRecord& job : unfinished) {
+    if (job.start_time.has_value()) use.before = std::min(use.before, *job.start_time - kClockTolerance);
+    const auto steps = metadata.ListSteps(job.id);
+    if (!steps.ok() && steps.status().code() != absl::StatusCode::kNotFound) return steps.status();
+    if (!steps.ok()) continue;  // deleted meanwhile
+    for (const store::StepRecord& step : *steps) use.digests.insert(BlobOf(step));
+  }
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> recorded, metadata.ListBlobDigests());
+  use.digests.insert(recorded.begin(), recorded.end());
+  return use;
+}
+
 }  // namespace
 
 void CollectGarbage(const store::DataDirectory& directory, store::MetadataStore& metadata, base::Logger& log) {
@@ -68,13 +103,20 @@ void CollectGarbage(const store::DataDirectory& directory, store::MetadataStore&
     RemoveUnknown(
         directory.tasks_path(), [&](const std::string& name) { return keys->contains(name); }, log);
   }
-  const auto unfinished = metadata.ListUnfinishedJobs();
-  const auto used = metadata.ListBlobDigests();
-  if (!unfinished.ok() || !unfinished->empty() || !used.ok()) return;
-  const std::set<std::string> digests(used->begin(), used->end());
-  RemoveUnknown(
-      directory.blobs_path(), [&](const std::string& name) { return digests.contains(name.substr(0, name.find('.'))); },
-      log);
+  // Nothing of this server is being written, and the workers of an earlier one belong to unfinished jobs.
+  CollectBlobs(store::BlobStore(directory.blobs_path()), metadata, base::WallTime::max(), log);
+}
+
+void CollectBlobs(const store::BlobStore& blobs, store::MetadataStore& metadata, base::WallTime now,
+                  base::Logger& log) {
+  base::MutexLock lock(blobs.mutex());
+  absl::StatusOr<BlobUse> use = BlobsInUse(metadata, now);
+  const auto removed = use.ok() ? blobs.RemoveUnused(use->digests, use->before) : use.status();
+  if (!removed.ok()) {
+    log.Warning("cannot collect the blobs that are not used", {{"error", std::string(removed.status().message())}});
+    return;
+  }
+  for (const std::string& name : *removed) log.Info("removed a blob that is not used", {{"file", name}});
 }
 
 }  // namespace modelpatch::server

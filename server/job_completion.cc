@@ -97,12 +97,14 @@ absl::StatusOr<std::vector<store::CheckpointRecord>> JobCompletion::OnStepSuccee
   accuracy->set_role(v1::TASK_ROLE_PATCHING);
   accuracy->set_split(v1::SPLIT_VALIDATION);
   accuracy->set_accuracy(fine_tuned.validation_accuracy);
+  accuracy->set_correct(static_cast<int32_t>(fine_tuned.validation_correct));
+  accuracy->set_total(static_cast<int32_t>(fine_tuned.validation_total));
 
   store::CheckpointRecord record;
   record.id = job.id;
   MP_ASSIGN_OR_RETURN(record.model_id, ParseResourceName(kModels, stored.spec().model()));
   record.blob_digest = fine_tuned.blob;
-  record.manifest_json = ToRecordJson(message, "");
+  record.manifest_json = ToRecordJson(message);
   record.job_id = job.id;
   record.create_time = clock_.Now();
   checkpoints.push_back(std::move(record));

@@ -55,9 +55,17 @@ absl::Status CheckStrategy(const v1::PatchJobSpec& spec) {
 
 }  // namespace
 
+std::string RequestDigestOf(const v1::CreatePatchJobRequest& request) {
+  return base::Sha256Hex(request.patch_job_id() + "\n" + request.patch_job().spec().SerializeAsString());
+}
+
 JobPlanner::JobPlanner(store::MetadataStore& store, const MixtureResolver& resolver, JobPaths paths,
-                       std::vector<sched::Device> devices)
-    : store_(store), resolver_(resolver), paths_(std::move(paths)), devices_(std::move(devices)) {}
+                       const data::DecodeLimits& decode_limits, std::vector<sched::Device> devices)
+    : store_(store),
+      resolver_(resolver),
+      paths_(std::move(paths)),
+      decode_limits_(decode_limits),
+      devices_(std::move(devices)) {}
 
 absl::StatusOr<train::NamedTask> JobPlanner::FindTask(const std::string& name, v1::TaskRole role, Tasks& tasks) const {
   MP_ASSIGN_OR_RETURN(const std::string id, ParseResourceName(kTasks, name));
@@ -164,8 +172,7 @@ absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& req
   PlannedJob planned;
   planned.job.id = id;
   planned.job.request_id = request.request_id();
-  planned.job.request_digest =
-      base::Sha256Hex(request.patch_job_id() + "\n" + request.patch_job().spec().SerializeAsString());
+  planned.job.request_digest = RequestDigestOf(request);
   planned.job.spec = stored.SerializeAsString();
   planned.job.uses.push_back({store::ResourceKind::kModel, model->id});
   for (const auto* list : {&tasks.patching, &tasks.supported}) {
@@ -176,6 +183,7 @@ absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& req
   const std::string model_directory = resolver_.ModelDirectory(*model);
   train::StepSpec fine_tune;
   fine_tune.blob_directory = paths_.blobs;
+  fine_tune.decode_limits = decode_limits_;
   fine_tune.lease_bytes = LeaseBytes(model_message, options->batch_size);
   fine_tune.work = train::FineTuneSpec{model_directory, tasks.patching.front(), *options};
   train::StepSpec search = fine_tune;

@@ -23,6 +23,9 @@ struct PlannedJob {
   std::vector<store::StepRecord> steps;
 };
 
+// Of the request's content: equal for requests that ask for the same job.
+std::string RequestDigestOf(const v1::CreatePatchJobRequest& request);
+
 struct JobPaths {
   std::string jobs;
   std::string tasks;
@@ -33,7 +36,7 @@ class JobPlanner {
  public:
   // `store` and `resolver` outlive this. `devices` are those that steps may lease.
   JobPlanner(store::MetadataStore& store, const MixtureResolver& resolver, JobPaths paths,
-             std::vector<sched::Device> devices);
+             const data::DecodeLimits& decode_limits, std::vector<sched::Device> devices);
 
   // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, NO_TASKS,
   // STRATEGY_NOT_SUPPORTED, SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON,
@@ -55,6 +58,7 @@ class JobPlanner {
   store::MetadataStore& store_;
   const MixtureResolver& resolver_;
   const JobPaths paths_;
+  const data::DecodeLimits decode_limits_;
   const std::vector<sched::Device> devices_;
 };
 

@@ -51,6 +51,8 @@ int Run(const ServerOptions& options) {
   log->Info("modelpatch-server starts", {{"version", Version()}, {"runtime", tensor::DescribeRuntime()}});
   if (const std::string warning = tensor::SlowBlasWarning(); !warning.empty()) log->Warning(warning);
 
+  // What a killed server left must not be taken for this one's.
+  if (!options.ready_file.empty()) unlink(options.ready_file.c_str());
   auto server = Server::Start(options, *log);
   if (!server.ok()) return Fail(*log, "cannot start", server.status());
   if (const absl::Status written = WriteReadyFile(options.ready_file, **server); !written.ok()) {

@@ -6,12 +6,19 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "core/base/digest.h"
 #include "server/resource_names.h"
 
 namespace modelpatch::server {
 namespace {
 
 constexpr char kRequestIdKey[] = "createRequestId";
+constexpr char kRequestDigestKey[] = "createRequestDigest";
+
+std::string TextIn(const nlohmann::json& document, const char* key) {
+  const auto found = document.find(key);
+  return found != document.end() && found->is_string() ? found->get<std::string>() : "";
+}
 
 }  // namespace
 
@@ -24,14 +31,19 @@ google::protobuf::Timestamp ToTimestamp(base::WallTime time) {
   return result;
 }
 
-std::string ToRecordJson(const google::protobuf::Message& message, const std::string& request_id) {
+RequestKey MakeRequestKey(const google::protobuf::Message& request, const std::string& request_id) {
+  return {request_id, base::Sha256Hex(request.SerializeAsString())};
+}
+
+std::string ToRecordJson(const google::protobuf::Message& message, const RequestKey& key) {
   std::string text;
   // Cannot fail: messages of this API hold no Any of unknown types.
   (void)google::protobuf::util::MessageToJsonString(message, &text);
-  if (request_id.empty()) return text;
+  if (key.id.empty()) return text;
   nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) json = nlohmann::json::object();
-  json[kRequestIdKey] = request_id;
+  json[kRequestIdKey] = key.id;
+  json[kRequestDigestKey] = key.digest;
   return json.dump();
 }
 
@@ -45,11 +57,10 @@ absl::Status FromRecordJson(const std::string& json, google::protobuf::Message* 
                                     message->GetTypeName()));
 }
 
-std::string RequestIdOf(const std::string& json) {
+RequestKey RequestKeyOf(const std::string& json) {
   const nlohmann::json document = nlohmann::json::parse(json, nullptr, false);
-  if (!document.is_object()) return "";
-  const auto found = document.find(kRequestIdKey);
-  return found != document.end() && found->is_string() ? found->get<std::string>() : "";
+  if (!document.is_object()) return {};
+  return {TextIn(document, kRequestIdKey), TextIn(document, kRequestDigestKey)};
 }
 
 absl::StatusOr<v1::Model> ToMessage(const store::ModelRecord& record) {

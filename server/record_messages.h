@@ -18,13 +18,23 @@ namespace modelpatch::server {
 
 google::protobuf::Timestamp ToTimestamp(base::WallTime time);
 
-// One line of proto3 JSON. The request_id, if there is one, is kept beside the message's own fields.
-std::string ToRecordJson(const google::protobuf::Message& message, const std::string& request_id);
+// What makes a creation repeatable: the client's request_id (may be empty), and a digest of all that it asked for.
+struct RequestKey {
+  std::string id;
+  std::string digest;
+
+  bool operator==(const RequestKey&) const = default;
+};
+
+RequestKey MakeRequestKey(const google::protobuf::Message& request, const std::string& request_id);
+
+// One line of proto3 JSON. The key, if it has an id, is kept beside the message's own fields.
+std::string ToRecordJson(const google::protobuf::Message& message, const RequestKey& key = {});
 
 // DATA_LOSS (METADATA_CORRUPT) if `json` is not a message of that type.
 absl::Status FromRecordJson(const std::string& json, google::protobuf::Message* message);
-// The request_id kept in `json`, or "".
-std::string RequestIdOf(const std::string& json);
+// The key kept in `json`, with "" for what is not there.
+RequestKey RequestKeyOf(const std::string& json);
 
 absl::StatusOr<v1::Model> ToMessage(const store::ModelRecord& record);
 absl::StatusOr<v1::Task> ToMessage(const store::TaskRecord& record);

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <fmt/format.h>
+#include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
@@ -21,6 +22,7 @@
 #include "core/store/sqlite_metadata_store.h"
 #include "core/tensor/compat.h"
 #include "server/call_interceptor.h"
+#include "server/calls_in_flight.h"
 #include "server/garbage_collection.h"
 #include "server/http/http_server.h"
 #include "server/job_completion.h"
@@ -40,6 +42,10 @@ constexpr int kQuickThreads = 4;
 constexpr int kSlowThreads = 4;
 constexpr int kBackgroundThreads = 2;
 constexpr int kBackgroundNice = 10;
+// As many sweeps as there are background threads may hold their share at once.
+constexpr int64_t kSweepShareOfMemory = 4;
+// How often a shutdown looks whether the calls have been answered.
+constexpr std::chrono::milliseconds kDrainLookInterval{20};
 // gRPC drops clients that ping more often than this; long quiet watches live on such pings.
 constexpr int kShortestPingIntervalMilliseconds = 10'000;
 
@@ -70,15 +76,22 @@ absl::StatusOr<std::string> FindWorker(const std::string& given) {
   return std::filesystem::absolute(path, error).string();
 }
 
+data::DecodeLimits DecodeLimitsOf(const ServerOptions& options) {
+  data::DecodeLimits limits;
+  limits.maximum_pixels = options.maximum_image_pixels;
+  return limits;
+}
+
 serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor::Device& device) {
   serve::EngineOptions engine;
   engine.device = device;
   engine.model_cache_bytes = options.model_cache_bytes;
   engine.mixture_cache_bytes = options.mixture_cache_bytes;
   engine.head_cache_bytes = options.head_cache_bytes;
-  engine.decode_limits.maximum_pixels = options.maximum_image_pixels;
+  engine.decode_limits = DecodeLimitsOf(options);
   engine.prompt_limits.maximum_classes = options.maximum_classes;
   engine.prompt_limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
+  engine.sweep_bytes = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / kSweepShareOfMemory;
   engine.batcher.maximum_batch = options.maximum_batch;
   engine.batcher.maximum_queued_images = options.maximum_queued_images;
   return engine;
@@ -93,12 +106,14 @@ struct Server::State {
   absl::Status Open();
   absl::Status StartServing();
   absl::Status StartGrpc();
+  void StopGrpc();
 
   const ServerOptions options;
   base::Logger& log;
   const base::SystemClock clock;
   PrometheusMetrics metrics;
   std::atomic<bool> ready = false;
+  CallsInFlight calls;
 
   std::optional<store::DataDirectory> directory;
   std::optional<RootPaths> import_roots;
@@ -160,8 +175,9 @@ absl::Status Server::State::Open() {
   model_service.emplace(context);
   task_service.emplace(context);
   patch_job_service.emplace(
-      context, JobPlanner(*metadata, *resolver,
-                          {directory->jobs_path(), directory->tasks_path(), directory->blobs_path()}, devices));
+      context,
+      JobPlanner(*metadata, *resolver, {directory->jobs_path(), directory->tasks_path(), directory->blobs_path()},
+                 DecodeLimitsOf(options), devices));
   checkpoint_service.emplace(context);
   evaluation_service.emplace(context);
   inference_service.emplace(context);
@@ -183,7 +199,7 @@ absl::Status Server::State::StartGrpc() {
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.maximum_message_bytes));
   builder.SetMaxSendMessageSize(static_cast<int>(options.maximum_message_bytes));
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(MakeCallInterceptorFactory(clock, metrics, log));
+  interceptors.push_back(MakeCallInterceptorFactory(clock, metrics, log, calls));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service :
        std::initializer_list<grpc::Service*>{&*model_service, &*task_service, &*patch_job_service, &*checkpoint_service,
@@ -198,6 +214,25 @@ absl::Status Server::State::StartGrpc() {
   }
   grpc_address = Address{address.host, port}.ToString();
   return absl::OkStatus();
+}
+
+void Server::State::StopGrpc() {
+  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(options.drain_seconds);
+  std::atomic<bool> stopped = false;
+  std::thread shutdown([&] {
+    grpc->Shutdown(deadline);
+    stopped = true;
+  });
+  // Shutdown waits for all calls, also for health watches, which have no end of their own.
+  while (!stopped) {
+    if (calls.WaitUntilNone(kDrainLookInterval) && !stopped) {
+      grpc_server_cancel_all_calls(grpc->c_server());
+      std::this_thread::sleep_for(kDrainLookInterval);
+    }
+  }
+  shutdown.join();
+  grpc->Wait();
+  grpc.reset();
 }
 
 absl::Status Server::State::StartServing() {
@@ -236,9 +271,7 @@ void Server::Drain() {
   if (state_->grpc != nullptr) state_->grpc->GetHealthCheckService()->SetServingStatus(false);
   if (state_->scheduler.has_value()) state_->scheduler->Stop();
   if (state_->grpc != nullptr) {
-    state_->grpc->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(state_->options.drain_seconds));
-    state_->grpc->Wait();
-    state_->grpc.reset();
+    state_->StopGrpc();
   }
   state_->http.reset();
 }

@@ -131,11 +131,11 @@ absl::StatusOr<std::string> StageSplit(const std::string& given, const std::stri
   MP_RETURN_IF_ERROR(base::CreateDirectories(target));
   // The name as given: a link's name says what the file is, its target's may not.
   const std::string name = FileName(given);
-  MP_RETURN_IF_ERROR(CopyFile(roots, path, target + "/" + name));
+  MP_RETURN_IF_ERROR(CopyFile(roots, path, target + "/" + name, cancellation));
   if (format == "idx") {
     const std::string parent = std::filesystem::path(given).is_absolute() ? given : path;
     if (const std::string labels = LabelsBeside(parent); !labels.empty()) {
-      MP_RETURN_IF_ERROR(CopyFile(roots, labels, target + "/" + FileName(labels)));
+      MP_RETURN_IF_ERROR(CopyFile(roots, labels, target + "/" + FileName(labels), cancellation));
     }
   }
   return fmt::format("{}/{}", split, name);

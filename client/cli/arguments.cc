@@ -15,7 +15,7 @@
 namespace modelpatch::client {
 namespace {
 
-constexpr int kMaximumAlphas = 1000;
+constexpr int kMaximumAlphas = 1001;
 constexpr uintmax_t kMaximumFileBytes = uintmax_t{64} << 20;
 
 absl::StatusOr<double> ParseNumber(const std::string& text, const std::string& whole) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -15,7 +16,17 @@ class CancellationToken {
  public:
   CancellationToken() = default;
 
-  bool cancelled() const { return flag_ != nullptr && flag_->load(std::memory_order_relaxed); }
+  // Cancelled as soon as `condition` says so, which is asked at every look and must be thread-safe.
+  static CancellationToken When(std::function<bool()> condition) {
+    CancellationToken token;
+    token.condition_ = std::make_shared<const std::function<bool()>>(std::move(condition));
+    return token;
+  }
+
+  bool cancelled() const {
+    if (flag_ != nullptr && flag_->load(std::memory_order_relaxed)) return true;
+    return condition_ != nullptr && (*condition_)();
+  }
 
   // CANCELLED once cancelled, else OK.
   absl::Status Check() const { return cancelled() ? Cancelled("the work was cancelled") : absl::OkStatus(); }
@@ -24,6 +35,7 @@ class CancellationToken {
   friend class CancellationSource;
   explicit CancellationToken(std::shared_ptr<const std::atomic<bool>> flag) : flag_(std::move(flag)) {}
   std::shared_ptr<const std::atomic<bool>> flag_;
+  std::shared_ptr<const std::function<bool()>> condition_;
 };
 
 class CancellationSource {

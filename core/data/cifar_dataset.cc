@@ -18,6 +18,9 @@ namespace {
 constexpr int kSide = 32;
 constexpr size_t kPlane = size_t{kSide} * kSide;
 constexpr size_t kPixels = 3 * kPlane;
+// Of one file, where CIFAR's own have 154 MB at most; and of all files of a split, which are held in memory. A gzip
+// stream is read no further, however much more it holds.
+constexpr uint64_t kMaximumFileBytes = uint64_t{512} << 20;
 constexpr uint64_t kMaximumBytes = uint64_t{4} << 30;
 constexpr int64_t kCoarseClasses = 20;  // of CIFAR-100
 
@@ -88,10 +91,16 @@ absl::Status CheckLabels(const CifarFile& file, const std::string& path, int64_t
   return absl::OkStatus();
 }
 
-absl::StatusOr<CifarFile> ReadCifarFile(const std::string& path, int64_t class_count) {
-  MP_ASSIGN_OR_RETURN(Gunzipped content, ReadMaybeGzip(path, kMaximumBytes));
+// `budget`: the bytes that the files of the split may still have.
+absl::StatusOr<CifarFile> ReadCifarFile(const std::string& path, int64_t class_count, uint64_t budget) {
+  const uint64_t maximum = std::min(budget, kMaximumFileBytes);
+  MP_ASSIGN_OR_RETURN(Gunzipped content, ReadMaybeGzip(path, maximum));
   if (!content.complete) {
-    return base::InvalidArgument("DATASET_TOO_LARGE", fmt::format("{} holds more than {} bytes", path, kMaximumBytes));
+    return base::InvalidArgument(
+        "DATASET_TOO_LARGE",
+        fmt::format("{} holds more than {} bytes; a file may have {}, in which {} images fit, and all files of a split "
+                    "{}; use several files data_batch_*.bin, or fewer images",
+                    path, maximum, kMaximumFileBytes, kMaximumFileBytes / (1 + kPixels), kMaximumBytes));
   }
   CifarFile file{std::move(content.content)};
   if (file.bytes.empty()) return base::InvalidArgument("DATASET_EMPTY", fmt::format("{} holds no bytes", path));
@@ -193,8 +202,10 @@ absl::StatusOr<OpenedDataset> OpenCifarDataset(const std::string& path, Split sp
   MP_ASSIGN_OR_RETURN(const std::vector<std::string> paths, FindFiles(path, split));
   std::vector<CifarFile> files;
   base::Sha256 digest;
+  uint64_t budget = kMaximumBytes;
   for (const std::string& file_path : paths) {
-    MP_ASSIGN_OR_RETURN(CifarFile file, ReadCifarFile(file_path, class_count));
+    MP_ASSIGN_OR_RETURN(CifarFile file, ReadCifarFile(file_path, class_count, budget));
+    budget -= file.bytes.size();
     digest.UpdateInteger(file.bytes.size());
     digest.Update(file.bytes);
     files.push_back(std::move(file));

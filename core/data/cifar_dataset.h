@@ -18,8 +18,8 @@ namespace modelpatch::data {
 // train.bin[.gz]; for kTest, test_batch.bin[.gz] or test.bin[.gz]; for kValidation, validation.bin[.gz], val.bin[.gz],
 // or else the one of the train and test files that is there. Every label must be less than `class_count`. Errors,
 // INVALID_ARGUMENT unless stated, naming file, offset and value: DATASET_TRUNCATED (the size is no whole number of
-// records), DATASET_EMPTY, DATASET_TOO_LARGE (more than 4 GiB), DATASET_LABEL_OUT_OF_RANGE, DATASET_AMBIGUOUS,
-// DATASET_FILES_MISSING (NOT_FOUND); those of ReadMaybeGzip.
+// records), DATASET_EMPTY, DATASET_TOO_LARGE (more than 512 MiB in a file, 4 GiB in a split),
+// DATASET_LABEL_OUT_OF_RANGE, DATASET_AMBIGUOUS, DATASET_FILES_MISSING (NOT_FOUND); those of ReadMaybeGzip.
 absl::StatusOr<OpenedDataset> OpenCifarDataset(const std::string& path, Split split, int64_t class_count);
 
 }  // namespace modelpatch::data

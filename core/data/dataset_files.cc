@@ -59,7 +59,8 @@ absl::StatusOr<std::optional<std::string>> FindMaybeGzip(const std::string& dire
   for (const std::string_view suffix : {"", ".gz"}) {
     std::string path = fmt::format("{}/{}{}", directory, name, suffix);
     std::error_code ignored;
-    if (!fs::exists(path, ignored)) continue;
+    // An archive that was unpacked into a directory of its own name may stand beside the file that is meant.
+    if (!fs::exists(path, ignored) || fs::is_directory(path, ignored)) continue;
     MP_RETURN_IF_ERROR(CheckStaysInside(directory, path));
     return std::optional<std::string>(std::move(path));
   }

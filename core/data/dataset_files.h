@@ -27,7 +27,8 @@ absl::StatusOr<DirectoryListing> ListDirectory(const std::string& directory);
 // OK if `path` with all links followed lies below `directory` with all links followed.
 absl::Status CheckStaysInside(const std::string& directory, const std::string& path);
 
-// `directory`/`name` or `directory`/`name`.gz, the first that exists; checked with CheckStaysInside.
+// `directory`/`name` or `directory`/`name`.gz, the first that exists and is no directory; checked with
+// CheckStaysInside.
 absl::StatusOr<std::optional<std::string>> FindMaybeGzip(const std::string& directory, std::string_view name);
 
 }  // namespace modelpatch::data

@@ -160,35 +160,48 @@ absl::StatusOr<std::string> FindLabels(const std::string& images) {
                   images, labels, labels));
 }
 
+// `directory`/`prefix`-images…, in the spelling of the original files or with the dot that many copies have.
+absl::StatusOr<std::optional<std::string>> FindImages(const std::string& directory, std::string_view prefix) {
+  for (const char separator : {'-', '.'}) {
+    MP_ASSIGN_OR_RETURN(std::optional<std::string> found,
+                        FindMaybeGzip(directory, fmt::format("{}-images{}idx3-ubyte", prefix, separator)));
+    if (found.has_value()) return found;
+  }
+  return std::optional<std::string>();
+}
+
+absl::StatusOr<std::string> FindImagesOfSplit(const std::string& directory, Split split) {
+  const std::vector<std::string_view> prefixes =
+      split == Split::kTrain  ? std::vector<std::string_view>{"train"}
+      : split == Split::kTest ? std::vector<std::string_view>{"t10k", "test"}
+                              : std::vector<std::string_view>{"validation", "val", "train", "t10k"};
+  std::vector<std::string> candidates;
+  for (const std::string_view prefix : prefixes) {
+    MP_ASSIGN_OR_RETURN(std::optional<std::string> found, FindImages(directory, prefix));
+    if (!found.has_value()) continue;
+    candidates.push_back(*std::move(found));
+    if (prefix.starts_with("val")) break;  // named for this split: no doubt
+  }
+  if (candidates.empty()) {
+    return base::NotFound(
+        "DATASET_FILES_MISSING",
+        fmt::format("{} has no {}-images-idx3-ubyte or {}-images.idx3-ubyte, raw or with .gz; give the images' file "
+                    "itself if it has another name",
+                    directory, prefixes.front(), prefixes.front()));
+  }
+  if (candidates.size() > 1) {
+    return base::InvalidArgument(
+        "DATASET_AMBIGUOUS",
+        fmt::format("{} and {} could both be meant; give the images' file", candidates[0], candidates[1]));
+  }
+  return candidates.front();
+}
+
 absl::StatusOr<IdxFiles> FindFiles(const std::string& path, Split split) {
   std::string images = path;
   MP_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory(path));
   if (is_directory) {
-    const std::vector<std::string_view> prefixes =
-        split == Split::kTrain  ? std::vector<std::string_view>{"train"}
-        : split == Split::kTest ? std::vector<std::string_view>{"t10k", "test"}
-                                : std::vector<std::string_view>{"validation", "val", "train", "t10k"};
-    std::vector<std::string> candidates;
-    for (const std::string_view prefix : prefixes) {
-      MP_ASSIGN_OR_RETURN(std::optional<std::string> found,
-                          FindMaybeGzip(path, fmt::format("{}-images-idx3-ubyte", prefix)));
-      if (!found.has_value()) continue;
-      candidates.push_back(*std::move(found));
-      if (prefix.starts_with("val")) break;  // named for this split: no doubt
-    }
-    if (candidates.empty()) {
-      return base::NotFound(
-          "DATASET_FILES_MISSING",
-          fmt::format("{} has no {}-images-idx3-ubyte or {}-images-idx3-ubyte.gz; give the images' file "
-                      "itself if it has another name",
-                      path, prefixes.front(), prefixes.front()));
-    }
-    if (candidates.size() > 1) {
-      return base::InvalidArgument(
-          "DATASET_AMBIGUOUS",
-          fmt::format("{} and {} could both be meant; give the images' file", candidates[0], candidates[1]));
-    }
-    images = candidates.front();
+    MP_ASSIGN_OR_RETURN(images, FindImagesOfSplit(path, split));
   }
   MP_ASSIGN_OR_RETURN(std::string labels, FindLabels(images));
   return IdxFiles{std::move(images), std::move(labels)};

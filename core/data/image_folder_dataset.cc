@@ -34,23 +34,32 @@ class ImageFolderDataset final : public Dataset {
     int32_t label;
   };
 
-  ImageFolderDataset(std::string root, std::vector<std::string> folders, std::vector<Example> examples,
-                     const DecodeLimits& limits)
-      : root_(std::move(root)), folders_(std::move(folders)), examples_(std::move(examples)), limits_(limits) {}
+  ImageFolderDataset(std::string root, std::string shown_as, std::vector<std::string> folders,
+                     std::vector<Example> examples, const DecodeLimits& limits)
+      : root_(std::move(root)),
+        shown_as_(std::move(shown_as)),
+        folders_(std::move(folders)),
+        examples_(std::move(examples)),
+        limits_(limits) {}
 
   int64_t size() const override { return static_cast<int64_t>(examples_.size()); }
   int32_t label(int64_t index) const override { return examples_[static_cast<size_t>(index)].label; }
   absl::StatusOr<RgbImage> image(int64_t index) const override {
     const Example& example = examples_[static_cast<size_t>(index)];
-    const std::string path = fmt::format("{}/{}/{}", root_, folders_[static_cast<size_t>(example.label)], example.name);
-    MP_ASSIGN_OR_RETURN(const std::string bytes, base::ReadFile(path, kMaximumFileBytes));
-    auto image = DecodeImage(bytes, limits_);
-    if (!image.ok()) return base::WithContext(image.status(), path);
+    const std::string name = fmt::format("{}/{}", folders_[static_cast<size_t>(example.label)], example.name);
+    const auto bytes = base::ReadFile(fmt::format("{}/{}", root_, name), kMaximumFileBytes);
+    if (!bytes.ok()) {
+      return base::Error(bytes.status().code(), base::ReasonOf(bytes.status()),
+                         fmt::format("{}/{} cannot be read any more; restore it", shown_as_, name));
+    }
+    auto image = DecodeImage(*bytes, limits_);
+    if (!image.ok()) return base::WithContext(image.status(), fmt::format("{}/{}", shown_as_, name));
     return image;
   }
 
  private:
   const std::string root_;
+  const std::string shown_as_;
   const std::vector<std::string> folders_;
   const std::vector<Example> examples_;
   const DecodeLimits limits_;
@@ -58,7 +67,8 @@ class ImageFolderDataset final : public Dataset {
 
 }  // namespace
 
-absl::StatusOr<OpenedDataset> OpenImageFolderDataset(const std::string& path, const DecodeLimits& limits) {
+absl::StatusOr<OpenedDataset> OpenImageFolderDataset(const std::string& path, const DecodeLimits& limits,
+                                                     const std::string& shown_as) {
   MP_ASSIGN_OR_RETURN(const bool is_directory, IsDirectory(path));
   if (!is_directory) {
     return base::InvalidArgument("DATASET_NO_FOLDERS",
@@ -94,8 +104,8 @@ absl::StatusOr<OpenedDataset> OpenImageFolderDataset(const std::string& path, co
   }
   OpenedDataset opened;
   opened.class_names = root.directories;
-  opened.dataset =
-      std::make_shared<const ImageFolderDataset>(path, std::move(root.directories), std::move(examples), limits);
+  opened.dataset = std::make_shared<const ImageFolderDataset>(path, shown_as.empty() ? path : shown_as,
+                                                              std::move(root.directories), std::move(examples), limits);
   opened.digest = digest.Finish();
   return opened;
 }

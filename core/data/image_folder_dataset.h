@@ -18,6 +18,8 @@ namespace modelpatch::data {
 // Errors, INVALID_ARGUMENT unless stated: DATASET_NO_FOLDERS (not a directory, or one without folders), DATASET_EMPTY
 // (no image in any folder), NOT_A_REGULAR_FILE, IMAGE_EMPTY (a file of no bytes), FILE_TOO_LARGE (more than 1 GiB);
 // PATH_OUTSIDE_ROOT (PERMISSION_DENIED) for a link that leads out of `path`. All name the file.
-absl::StatusOr<OpenedDataset> OpenImageFolderDataset(const std::string& path, const DecodeLimits& limits);
+// `shown_as` stands for `path` in the messages of images that cannot be decoded later; empty: `path` itself.
+absl::StatusOr<OpenedDataset> OpenImageFolderDataset(const std::string& path, const DecodeLimits& limits,
+                                                     const std::string& shown_as = "");
 
 }  // namespace modelpatch::data

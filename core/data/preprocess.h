@@ -23,9 +23,10 @@ struct PreprocessConfig {
 
 // A Hugging Face `preprocessor_config.json`, in its old form ("size": 224) and its new one ("size": {"shortest_edge":
 // 224}); of `size` and `crop_size` one may stand for both, and what else is absent has CLIPImageProcessor's default.
-// INVALID_ARGUMENT (BAD_PREPROCESSOR_CONFIG) if it is not such a document, FAILED_PRECONDITION
-// (UNSUPPORTED_PREPROCESSING) if it asks for a transform that is not the one above: another filter than bicubic, a step
-// left out, a crop of another size than the resize, a resize that does not keep the ratio.
+// INVALID_ARGUMENT with the member as its field: BAD_PREPROCESSOR_CONFIG if it is not such a document (of at most 1
+// MiB, means of at most 256 either way, standard deviations from 1e-6 to 1e6); UNSUPPORTED_PREPROCESSING if it asks for
+// a transform that is not the one above: another filter than bicubic, a step left out, a crop of another size than the
+// resize, a resize that does not keep the ratio.
 absl::StatusOr<PreprocessConfig> ParsePreprocessConfig(std::string_view json);
 
 // (pixel / 255 - mean) / std in fp32, each operation rounded, as torchvision's ToTensor and Normalize.

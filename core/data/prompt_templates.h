@@ -33,13 +33,24 @@ std::vector<std::string_view> BuiltinNames();
 absl::StatusOr<std::vector<std::string>> ExpandTemplates(const std::vector<std::string>& templates);
 
 // `class_names` with each entry `builtin:NAME` replaced by that data set's class names. INVALID_ARGUMENT with the
-// entry's field path: UNKNOWN_BUILTIN, EMPTY_CLASS_NAME, DUPLICATE_CLASS_NAME (but names that came from one builtin
-// list are taken as they are), PROMPT_TOO_LONG, INVALID_UTF8; without a path: TOO_MANY_CLASSES.
+// entry's field path: UNKNOWN_BUILTIN, EMPTY_CLASS_NAME (only white space counts as empty), DUPLICATE_CLASS_NAME (but
+// names that came from one builtin list are taken as they are), PROMPT_TOO_LONG, INVALID_UTF8; without a path:
+// TOO_MANY_CLASSES.
 absl::StatusOr<std::vector<std::string>> ExpandClassNames(const std::vector<std::string>& class_names);
+
+// Checks names that stand for themselves, also where one starts with `builtin:`, as the folders of a dataset may.
+// Errors: those of ExpandClassNames but UNKNOWN_BUILTIN.
+absl::Status CheckClassNames(const std::vector<std::string>& class_names);
+
+// Checks the prompts that come of expanded class names and templates, without making them. INVALID_ARGUMENT:
+// PROMPT_TOO_LONG (field `class_names[3]`), PROMPTS_TOO_LARGE (all together; field `class_names`).
+absl::Status CheckPromptSizes(const std::vector<std::string>& class_names, const std::vector<std::string>& templates);
 
 // What a task may hold. Servers may allow less.
 inline constexpr size_t kMaximumClasses = 10'000;
 inline constexpr size_t kMaximumTemplates = 1'000;
 inline constexpr size_t kMaximumPromptBytes = 8 * 1024;
+// Of all prompts together.
+inline constexpr size_t kMaximumTotalPromptBytes = size_t{256} << 20;
 
 }  // namespace modelpatch::data

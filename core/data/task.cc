@@ -33,8 +33,8 @@ int64_t GeneratedCount(const TaskSource& source, Split split) {
 }
 
 // Nothing if the source has no such split.
-absl::StatusOr<std::optional<OpenedDataset>> OpenSplit(const TaskSource& source, Split split, int64_t class_count,
-                                                       const DecodeLimits& limits) {
+absl::StatusOr<std::optional<OpenedDataset>> OpenSplit(const std::string& task_name, const TaskSource& source,
+                                                       Split split, int64_t class_count, const DecodeLimits& limits) {
   absl::StatusOr<OpenedDataset> opened = OpenedDataset();
   std::string_view field = SplitName(split);
   if (source.format == "generator") {
@@ -47,7 +47,7 @@ absl::StatusOr<std::optional<OpenedDataset>> OpenSplit(const TaskSource& source,
     if (path.empty()) return std::optional<OpenedDataset>();
     if (source.format == "idx") opened = OpenIdxDataset(path, split, class_count);
     if (source.format == "cifar") opened = OpenCifarDataset(path, split, class_count);
-    if (source.format == "image-folder") opened = OpenImageFolderDataset(path, limits);
+    if (source.format == "image-folder") opened = OpenImageFolderDataset(path, limits, ShownPath(task_name, split));
   }
   if (!opened.ok()) return base::WithField(opened.status(), field);
   return std::optional<OpenedDataset>(*std::move(opened));
@@ -84,6 +84,10 @@ const char* SplitName(Split split) {
   return split == Split::kTrain ? "train" : split == Split::kValidation ? "validation" : "test";
 }
 
+std::string ShownPath(const std::string& task_name, Split split) {
+  return fmt::format("task {}: {}", task_name, SplitName(split));
+}
+
 absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const DecodeLimits& limits) {
   MP_RETURN_IF_ERROR(CheckTaskSource(source));
   Task task;
@@ -95,7 +99,7 @@ absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const 
   std::vector<std::string> contents = {"task 1", source.format};  // what the digest is over, the version first
   for (const Split split : kSplits) {
     MP_ASSIGN_OR_RETURN(std::optional<OpenedDataset> opened,
-                        OpenSplit(source, split, static_cast<int64_t>(task.class_names.size()), limits));
+                        OpenSplit(task.name, source, split, static_cast<int64_t>(task.class_names.size()), limits));
     contents.push_back(opened.has_value() ? opened->digest : "");
     if (!opened.has_value()) continue;
     if (own_names.empty()) own_names = opened->class_names;
@@ -103,7 +107,9 @@ absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const 
     (split == Split::kTrain ? task.train : split == Split::kValidation ? task.validation : task.test) = opened->dataset;
   }
   if (task.class_names.empty()) {
-    MP_ASSIGN_OR_RETURN(task.class_names, ExpandClassNames(own_names));
+    MP_RETURN_IF_ERROR(CheckClassNames(own_names));
+    MP_RETURN_IF_ERROR(CheckPromptSizes(own_names, task.templates));
+    task.class_names = own_names;
   } else if (!own_names.empty() && own_names.size() != task.class_names.size()) {
     return base::WithField(
         base::InvalidArgument("CLASS_COUNT_MISMATCH", fmt::format("there are {} class names, but {} class folders",

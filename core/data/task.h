@@ -33,10 +33,14 @@ struct Task {
 // "train", "validation" or "test".
 const char* SplitName(Split split);
 
+// How messages about the images of a split name its directory, which may lie in a server's private place.
+std::string ShownPath(const std::string& task_name, Split split);
+
 // Opens what `source` says. Reads every file. A missing validation split is carved out of the training one, stratified
 // and seeded (split.h). Errors: those of CheckTaskSource, of the format's opening function and of StratifiedSplit, with
-// the field's path ("train", "class_names", …); CLASS_COUNT_MISMATCH if an image folder has not as many folders as
-// there are class names, DATASET_CLASS_MISMATCH if the folders of two splits have different names.
+// the field's path ("train", "class_names", …); those of CheckClassNames and CheckPromptSizes for the dataset's own
+// names; CLASS_COUNT_MISMATCH if an image folder has not as many folders as there are class names,
+// DATASET_CLASS_MISMATCH if the folders of two splits have different names.
 absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const DecodeLimits& limits = {});
 
 }  // namespace modelpatch::data

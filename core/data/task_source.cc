@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/data/generated_dataset.h"
 #include "core/data/prompt_templates.h"
+#include "core/data/show_json.h"
 
 namespace modelpatch::data {
 namespace {
@@ -166,8 +167,7 @@ absl::StatusOr<TaskSource> TaskSourceFromJson(std::string_view text) {
     if (!Read(*found, member) && status.ok()) {
       status =
           FieldError(key, "BAD_TASK_SOURCE",
-                     fmt::format("the value {} of '{}' is of a wrong type or out of range",
-                                 base::Printable(found->dump(-1, ' ', false, Json::error_handler_t::replace)), key));
+                     fmt::format("the value {} of '{}' is of a wrong type or out of range", ShowJson(*found), key));
     }
   });
   MP_RETURN_IF_ERROR(status);
@@ -186,7 +186,8 @@ absl::StatusOr<TaskSource> TaskSourceFromJson(std::string_view text) {
 
 absl::Status CheckTaskSource(const TaskSource& source) {
   MP_ASSIGN_OR_RETURN(const std::vector<std::string> class_names, ExpandClassNames(source.class_names));
-  MP_RETURN_IF_ERROR(ExpandTemplates(source.templates).status());
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> templates, ExpandTemplates(source.templates));
+  MP_RETURN_IF_ERROR(CheckPromptSizes(class_names, templates));
   const bool generated = source.format == "generator";
   if (!generated && source.format != "idx" && source.format != "cifar" && source.format != "image-folder") {
     return FieldError("format", "UNKNOWN_TASK_FORMAT",

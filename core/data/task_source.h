@@ -47,7 +47,7 @@ absl::StatusOr<TaskSource> TaskSourceFromJson(std::string_view json);
 // INVALID_ARGUMENT with a field path: UNKNOWN_TASK_FORMAT, MISSING_SPLITS, BAD_PATH (NUL, or not UTF-8),
 // UNEXPECTED_FIELD (a generator's field with files, or the reverse), UNKNOWN_GENERATOR, BAD_COUNT (of generated
 // examples: 0 to 10,000,000), CLASS_NAMES_REQUIRED, CLASS_COUNT_MISMATCH, BAD_VALIDATION_FRACTION, and those of
-// ExpandClassNames and ExpandTemplates.
+// ExpandClassNames, ExpandTemplates and CheckPromptSizes.
 absl::Status CheckTaskSource(const TaskSource& source);
 
 }  // namespace modelpatch::data

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -110,16 +111,30 @@ std::optional<int32_t> Find(const TokenIds& ids, const std::string& token) {
   return found == ids.end() ? std::nullopt : std::optional<int32_t>(found->second);
 }
 
-absl::Status AddMerge(std::string_view line, int64_t line_number, const TokenIds& ids, BpeTables& tables) {
+struct MergeLine {
+  std::string_view first;
+  std::string_view second;
+};
+
+// Nothing if the line is not two tokens with one space between.
+std::optional<MergeLine> SplitMerge(std::string_view line) {
   const size_t space = line.find(' ');
   if (space == std::string_view::npos || space == 0 || space + 1 == line.size() ||
       line.find(' ', space + 1) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return MergeLine{line.substr(0, space), line.substr(space + 1)};
+}
+
+absl::Status AddMerge(std::string_view line, int64_t line_number, const TokenIds& ids, BpeTables& tables) {
+  const std::optional<MergeLine> merge = SplitMerge(line);
+  if (!merge.has_value()) {
     return InvalidArgument("MERGES_BAD_LINE",
                            fmt::format("line {} of the merges is '{}'; it must be two tokens with one space between",
                                        line_number, Printable(line)));
   }
-  const std::string first(line.substr(0, space));
-  const std::string second(line.substr(space + 1));
+  const std::string first(merge->first);
+  const std::string second(merge->second);
   const std::optional<int32_t> first_id = Find(ids, first);
   const std::optional<int32_t> second_id = Find(ids, second);
   const std::optional<int32_t> merged_id = Find(ids, first + second);
@@ -147,10 +162,28 @@ absl::Status ParseMerges(std::string_view text, const TokenIds& ids, BpeTables& 
     std::string_view line = text.substr(0, newline);
     text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line_number == 1 && line.starts_with("#version")) continue;
-    MP_RETURN_IF_ERROR(AddMerge(line, line_number, ids, tables));
+    const absl::Status added = AddMerge(line, line_number, ids, tables);
+    // Nothing is on record before the first line: what failed there is its form or its tokens, so it is a header.
+    if (line_number > 1) MP_RETURN_IF_ERROR(added);
   }
   return absl::OkStatus();
+}
+
+// A token that no merge makes is never produced, and the words that were trained with it are cut up differently.
+absl::Status CheckEveryTokenIsMade(const BpeTables& tables) {
+  std::vector<bool> is_made(tables.tokens.size(), false);
+  is_made[tables.start_of_text_id] = is_made[tables.end_of_text_id] = true;
+  for (const int32_t id : tables.byte_ids) is_made[id] = true;
+  for (const int32_t id : tables.last_byte_ids) is_made[id] = true;
+  for (const auto& [pair, merge] : tables.merges) is_made[merge.id] = true;
+  const auto missing = std::count(is_made.begin(), is_made.end(), false);
+  if (missing == 0) return absl::OkStatus();
+  const auto example = std::find(is_made.begin(), is_made.end(), false) - is_made.begin();
+  return InvalidArgument(
+      "MERGES_INCOMPLETE",
+      fmt::format("no merge makes {} of the {} tokens of the vocabulary, such as '{}' (id {}); the merges ({} of them) "
+                  "are cut short or belong to another vocabulary",
+                  missing, tables.tokens.size(), Printable(tables.tokens[example]), example, tables.merges.size()));
 }
 
 }  // namespace
@@ -175,6 +208,7 @@ absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::strin
                                                                   fmt::format("byte {} at the end of a word", byte)));
   }
   MP_RETURN_IF_ERROR(ParseMerges(merges_txt, reader.ids, tables));
+  MP_RETURN_IF_ERROR(CheckEveryTokenIsMade(tables));
   return tables;
 }
 

@@ -18,7 +18,7 @@ inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 inline constexpr std::string_view kEndOfWord = "</w>";
 
 struct BpeMerge {
-  int32_t rank;  // line in merges.txt; lower ranks merge first
+  int32_t rank;  // place among the merges of merges.txt; lower ranks merge first
   int32_t id;    // of the merged token
 };
 
@@ -36,11 +36,12 @@ struct BpeTables {
 };
 
 // `vocab_json` is one object of token to id. `merges_txt` has two tokens a line, separated by one space; a first line
-// that starts with `#version`, CRLF line ends and empty lines at the end are accepted. INVALID_ARGUMENT:
-// VOCABULARY_NOT_JSON, VOCABULARY_DUPLICATE (a token or an id twice), VOCABULARY_BAD_ID (ids are not 0 … n-1),
-// VOCABULARY_EMPTY_TOKEN, VOCABULARY_MISSING_TOKEN (start or end of text, or a byte with or without </w>, so that not
-// every text could be encoded), MERGES_NOT_UTF8, MERGES_BAD_LINE, MERGES_UNKNOWN_TOKEN (a line whose parts or result
-// the vocabulary lacks), MERGES_DUPLICATE.
+// that is no merge of this vocabulary is a header and skipped; CRLF line ends and empty lines at the end are accepted.
+// INVALID_ARGUMENT: VOCABULARY_NOT_JSON, VOCABULARY_DUPLICATE (a token or an id twice), VOCABULARY_BAD_ID (ids are not
+// 0 … n-1), VOCABULARY_EMPTY_TOKEN, VOCABULARY_MISSING_TOKEN (start or end of text, or a byte with or without </w>, so
+// that not every text could be encoded), MERGES_NOT_UTF8, MERGES_BAD_LINE, MERGES_UNKNOWN_TOKEN (a line whose parts or
+// result the vocabulary lacks), MERGES_DUPLICATE, MERGES_INCOMPLETE (a token is neither one of those above nor made by
+// any merge, so that the merges are not the vocabulary's).
 absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::string_view merges_txt);
 
 }  // namespace modelpatch::model

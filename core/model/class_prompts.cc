@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/text.h"
+#include "core/data/white_space.h"
 
 namespace modelpatch::model {
 namespace {
@@ -16,7 +17,6 @@ using base::Printable;
 using base::WithField;
 
 constexpr std::string_view kClassMark = "{c}";
-constexpr std::string_view kWhiteSpace = " \t\n\v\f\r";
 
 std::string Index(std::string_view list, size_t index) { return fmt::format("{}[{}]", list, index); }
 
@@ -61,7 +61,7 @@ class NameChecker {
 
   absl::Status Check(std::string_view name) {
     MP_RETURN_IF_ERROR(CheckUtf8(name));
-    if (name.find_first_not_of(kWhiteSpace) == std::string_view::npos) {
+    if (data::IsBlank(name)) {
       return InvalidArgument("EMPTY_CLASS_NAME", "the class name is empty; every class needs a name");
     }
     const auto [earlier, is_new] = indices_.try_emplace(name, indices_.size());

@@ -15,6 +15,8 @@ namespace {
 
 // Texts encoded at once: enough to fill the matrix products, little enough to be cancelled soon.
 constexpr size_t kTextBatch = 128;
+// Texts tokenised between two looks at the cancellation.
+constexpr size_t kTextsBetweenLooks = 1024;
 
 // Encodes the texts in order of their lengths, so that a batch holds texts of about the same length.
 at::Tensor EncodeTokens(const ClipModel& model, const std::vector<std::vector<int32_t>>& tokens,
@@ -70,6 +72,7 @@ absl::StatusOr<at::Tensor> EncodeTexts(const ClipModel& model, std::span<const s
   std::vector<std::vector<int32_t>> tokens;
   if (truncated != nullptr) truncated->clear();
   for (size_t i = 0; i < texts.size(); ++i) {
+    if (i % kTextsBetweenLooks == 0) MP_RETURN_IF_ERROR(cancellation.Check());
     auto tokenized = model.tokenizer->Tokenize(texts[i]);
     if (!tokenized.ok()) return base::WithField(tokenized.status(), fmt::format("texts[{}]", i));
     if (truncated != nullptr) truncated->push_back(tokenized->truncated);

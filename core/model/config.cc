@@ -18,7 +18,6 @@ constexpr int64_t kMaximumContext = 1 << 16;
 constexpr int64_t kMinimumContext = 2;
 constexpr double kMaximumParameters = 2e10;
 constexpr double kMaximumEpsilon = 1.0;
-constexpr double kMaximumLogitScale = 20.0;
 
 absl::Status Invalid(std::string_view field, std::string_view message) {
   return base::WithField(base::InvalidArgument("MODEL_CONFIG_INVALID", fmt::format("{} {}", field, message)), field);
@@ -86,11 +85,13 @@ std::string_view NameOf(Activation activation) {
   return "";
 }
 
+bool IsValidLogitScale(double logarithm) { return std::abs(logarithm) <= kMaximumLogitScale; }  // false for NaN
+
 absl::Status CheckModelConfig(const ModelConfig& config) {
   MP_RETURN_IF_ERROR(CheckVision(config.vision));
   MP_RETURN_IF_ERROR(CheckText(config.text));
   MP_RETURN_IF_ERROR(CheckRange("embedding_width", config.embedding_width, 1, kMaximumWidth));
-  if (!(std::abs(config.initial_logit_scale) <= kMaximumLogitScale)) {
+  if (!IsValidLogitScale(config.initial_logit_scale)) {
     return Invalid("initial_logit_scale", fmt::format("is {}; it must be from -{} to {}", config.initial_logit_scale,
                                                       kMaximumLogitScale, kMaximumLogitScale));
   }

@@ -57,6 +57,13 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
+// The bound of the logit scale's natural logarithm, either way: beyond e^20 the logits of two classes differ by so much
+// that their softmax says nothing, and a little further it overflows.
+inline constexpr double kMaximumLogitScale = 20.0;
+
+// Whether `logarithm` is a number within that bound.
+bool IsValidLogitScale(double logarithm);
+
 // INVALID_ARGUMENT (MODEL_CONFIG_INVALID, with the field's path, such as `vision.heads`) unless every size is positive
 // and within sane limits (far above any published model, so that an absurd file cannot make us allocate), the heads
 // divide the widths, a patch fits into the image, and the numbers are finite.

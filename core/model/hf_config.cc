@@ -2,18 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/base/text.h"
+#include "core/data/show_json.h"
 
 namespace modelpatch::model {
 namespace {
 
 using base::InvalidArgument;
+using data::ShowJson;
 using nlohmann::json;
 
 constexpr size_t kMaximumBytes = 1 << 20;
@@ -26,23 +26,21 @@ absl::Status Invalid(std::string_view field, std::string_view message) {
                          field);
 }
 
-// Only scalars are written out: writing recurses, and a value of a hostile file may be nested a million levels deep.
-std::string Show(const json& value) {
-  if (value.is_structured()) return value.is_object() ? "an object" : "an array";
-  return base::Printable(value.dump(-1, ' ', true, json::error_handler_t::replace));
-}
-
-// One part of the file (the top, the text or the vision part), with what overrides it. The first error is kept, and
-// reading goes on with defaults, so that the caller checks once.
+// One part of the file (the top, the text or the vision part). The first error is kept, and reading goes on with
+// defaults, so that the caller checks once.
 class Section {
  public:
   Section(const json& root, std::string_view name) : name_(name) {
     if (name.empty()) {
-      sources_ = {&root, nullptr};
+      source_ = &root;
       return;
     }
+    // transformers makes a whole config of an older dictionary, its class's defaults included, and lets all its values
+    // replace those of the newer section; so the section beside a dictionary says nothing.
     const std::string key(name);
-    sources_ = {Object(root, key + "_dict"), Object(root, key)};
+    const json* section = Object(root, key);
+    const json* dictionary = Object(root, key + "_dict");
+    source_ = dictionary != nullptr ? dictionary : section;
   }
 
   int64_t Integer(const char* key, int64_t fallback) {
@@ -52,7 +50,7 @@ class Section {
                       !(value->is_number_unsigned() &&
                         value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
     if (fits) return value->get<int64_t>();
-    Fail(key, fmt::format("is {}; it must be an integer", Show(*value)));
+    Fail(key, fmt::format("is {}; it must be an integer", ShowJson(*value)));
     return fallback;
   }
 
@@ -60,7 +58,7 @@ class Section {
     const json* value = Find(key);
     if (value == nullptr) return fallback;
     if (value->is_number()) return value->get<double>();
-    Fail(key, fmt::format("is {}; it must be a number", Show(*value)));
+    Fail(key, fmt::format("is {}; it must be a number", ShowJson(*value)));
     return fallback;
   }
 
@@ -70,7 +68,7 @@ class Section {
     if (*value == "gelu") return Activation::kGelu;
     if (*value == "gelu_new" || *value == "gelu_pytorch_tanh") return Activation::kGeluTanh;
     Fail("hidden_act",
-         fmt::format("is {}; quick_gelu, gelu, gelu_new and gelu_pytorch_tanh are supported", Show(*value)));
+         fmt::format("is {}; quick_gelu, gelu, gelu_new and gelu_pytorch_tanh are supported", ShowJson(*value)));
     return Activation::kQuickGelu;
   }
 
@@ -81,34 +79,31 @@ class Section {
     const auto found = root.find(key);
     if (found == root.end() || found->is_null()) return nullptr;
     if (found->is_object()) return &*found;
-    if (status_.ok()) status_ = Invalid(key, fmt::format("is {}; it must be an object", Show(*found)));
+    if (status_.ok()) status_ = Invalid(key, fmt::format("is {}; it must be an object", ShowJson(*found)));
     return nullptr;
   }
   // Null counts as left out.
   const json* Find(const char* key) const {
-    for (const json* source : sources_) {
-      if (source == nullptr) continue;
-      const auto found = source->find(key);
-      if (found != source->end() && !found->is_null()) return &*found;
-    }
-    return nullptr;
+    if (source_ == nullptr) return nullptr;
+    const auto found = source_->find(key);
+    return found == source_->end() || found->is_null() ? nullptr : &*found;
   }
   void Fail(const char* key, const std::string& message) {
     if (status_.ok()) status_ = Invalid(name_.empty() ? key : fmt::format("{}.{}", name_, key), message);
   }
 
   std::string name_;
-  std::array<const json*, 2> sources_{};
+  const json* source_ = nullptr;  // null: everything is left out
   absl::Status status_;
 };
 
 absl::Status CheckModelType(const json& root) {
   const auto type = root.find("model_type");
   if (type != root.end() && *type == "clip") return absl::OkStatus();
-  return base::WithField(
-      InvalidArgument("MODEL_TYPE_UNSUPPORTED", fmt::format("config.json: model_type is {}; only \"clip\" is supported",
-                                                            type == root.end() ? std::string("missing") : Show(*type))),
-      "model_type");
+  return base::WithField(InvalidArgument("MODEL_TYPE_UNSUPPORTED",
+                                         fmt::format("config.json: model_type is {}; only \"clip\" is supported",
+                                                     type == root.end() ? std::string("missing") : ShowJson(*type))),
+                         "model_type");
 }
 
 // The defaults below are those of transformers' CLIPTextConfig and CLIPVisionConfig.

@@ -20,7 +20,6 @@
 namespace modelpatch::model {
 namespace {
 
-constexpr uint64_t kMaximumTextFile = 64 << 20;
 constexpr size_t kNamesInMessage = 10;
 
 // Collects everything that is wrong with a file's tensors, so that one error names it all.
@@ -105,6 +104,14 @@ absl::Status CopyWeights(const tensor::SafetensorsFile& file, const tensor::Weig
   return absl::OkStatus();
 }
 
+absl::StatusOr<double> ReadLogitScale(const tensor::WeightSet& text_weights) {
+  const auto logarithm = static_cast<double>(text_weights.views().back().item<float>());
+  if (IsValidLogitScale(logarithm)) return std::exp(logarithm);
+  return base::InvalidArgument("MODEL_LOGIT_SCALE_INVALID",
+                               fmt::format("the tensor 'logit_scale' is {}; it must be from -{} to {}", logarithm,
+                                           kMaximumLogitScale, kMaximumLogitScale));
+}
+
 absl::StatusOr<std::string> ReadModelText(const std::string& directory, const std::string& name) {
   const std::string path = directory + "/" + name;
   std::error_code ignored;
@@ -112,7 +119,7 @@ absl::StatusOr<std::string> ReadModelText(const std::string& directory, const st
     return base::InvalidArgument("MODEL_FILE_MISSING", fmt::format("there is no '{}'; a model directory holds {}", path,
                                                                    fmt::join(ModelFileNames(), ", ")));
   }
-  return base::ReadFile(path, kMaximumTextFile);
+  return base::ReadFile(path, kMaximumModelTextBytes);
 }
 
 // The parts of a model that come from its small files.
@@ -152,6 +159,34 @@ absl::StatusOr<SmallParts> LoadSmallParts(const std::string& directory) {
   return SmallParts{config, preprocess, std::move(tokenizer)};
 }
 
+// The towers that a config asks for, and the weights they need.
+struct Architecture {
+  std::shared_ptr<const ImageEncoder> image_encoder;
+  std::shared_ptr<const TextEncoder> text_encoder;
+  std::vector<tensor::WeightSpec> image_specs;  // with the dtypes of the file
+  std::vector<tensor::WeightSpec> text_specs;
+};
+
+// Checks that the tensors of the file are the weights of the architecture.
+absl::StatusOr<Architecture> MatchArchitecture(const ModelConfig& config, const tensor::SafetensorsHeader& header) {
+  Architecture architecture;
+  architecture.image_encoder = MakeVisionTransformer(config.vision, config.embedding_width);
+  architecture.text_encoder = std::make_shared<const TextEncoder>(config.text, config.embedding_width);
+  architecture.image_specs = architecture.image_encoder->WeightSpecs();
+  architecture.text_specs = architecture.text_encoder->WeightSpecs();
+  TensorProblems problems;
+  std::set<std::string> used;
+  CheckSources(header, architecture.image_specs, used, problems);
+  CheckSources(header, architecture.text_specs, used, problems);
+  for (const tensor::TensorInfo& info : header.tensors) {
+    if (!used.contains(info.name) && !IsIgnoredHuggingFaceTensor(info.name)) {
+      problems.Add(fmt::format("'{}' is not part of the architecture", info.name));
+    }
+  }
+  MP_RETURN_IF_ERROR(problems.ToStatus());
+  return architecture;
+}
+
 absl::StatusOr<std::string> DigestFiles(const std::string& directory) {
   base::Sha256 digest;
   digest.Update("modelpatch model 1");
@@ -170,6 +205,11 @@ const std::vector<std::string>& ModelFileNames() {
   return names;
 }
 
+absl::Status CheckModelBeforeWeights(const std::string& directory, const tensor::SafetensorsHeader& weights) {
+  MP_ASSIGN_OR_RETURN(const SmallParts parts, LoadSmallParts(directory));
+  return MatchArchitecture(parts.config, weights).status();
+}
+
 absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& directory, const tensor::Device& device,
                                                            const base::CancellationToken& cancellation) {
   MP_ASSIGN_OR_RETURN(SmallParts parts, LoadSmallParts(directory));
@@ -180,24 +220,10 @@ absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& di
     return base::InvalidArgument("MODEL_FILE_MISSING", fmt::format("there is no '{}'", weight_path));
   }
   MP_ASSIGN_OR_RETURN(const tensor::SafetensorsFile file, tensor::SafetensorsFile::Open(weight_path));
+  MP_ASSIGN_OR_RETURN(Architecture architecture, MatchArchitecture(config, file.header()));
 
-  std::shared_ptr<const ImageEncoder> image_encoder = MakeVisionTransformer(config.vision, config.embedding_width);
-  auto text_encoder = std::make_shared<const TextEncoder>(config.text, config.embedding_width);
-  std::vector<tensor::WeightSpec> image_specs = image_encoder->WeightSpecs();
-  std::vector<tensor::WeightSpec> text_specs = text_encoder->WeightSpecs();
-  TensorProblems problems;
-  std::set<std::string> used;
-  CheckSources(file.header(), image_specs, used, problems);
-  CheckSources(file.header(), text_specs, used, problems);
-  for (const tensor::TensorInfo& info : file.header().tensors) {
-    if (!used.contains(info.name) && !IsIgnoredHuggingFaceTensor(info.name)) {
-      problems.Add(fmt::format("'{}' is not part of the architecture", info.name));
-    }
-  }
-  MP_RETURN_IF_ERROR(problems.ToStatus());
-
-  MP_ASSIGN_OR_RETURN(auto image_layout, tensor::WeightLayout::Make(std::move(image_specs)));
-  MP_ASSIGN_OR_RETURN(auto text_layout, tensor::WeightLayout::Make(std::move(text_specs)));
+  MP_ASSIGN_OR_RETURN(auto image_layout, tensor::WeightLayout::Make(std::move(architecture.image_specs)));
+  MP_ASSIGN_OR_RETURN(auto text_layout, tensor::WeightLayout::Make(std::move(architecture.text_specs)));
   MP_ASSIGN_OR_RETURN(std::string digest, DigestFiles(directory));
   return tensor::Guarded([&]() -> absl::StatusOr<std::shared_ptr<const ClipModel>> {
     const at::NoGradGuard no_grad;
@@ -205,10 +231,10 @@ absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& di
     tensor::WeightSet text_weights(text_layout, device);
     MP_RETURN_IF_ERROR(CopyWeights(file, image_weights, cancellation));
     MP_RETURN_IF_ERROR(CopyWeights(file, text_weights, cancellation));
-    const double logit_scale = std::exp(static_cast<double>(text_weights.views().back().item<float>()));
-    return std::make_shared<const ClipModel>(ClipModel{config, parts.preprocess, parts.tokenizer, image_encoder,
-                                                       text_encoder, std::move(image_weights), std::move(text_weights),
-                                                       logit_scale, std::move(digest)});
+    MP_ASSIGN_OR_RETURN(const double logit_scale, ReadLogitScale(text_weights));
+    return std::make_shared<const ClipModel>(
+        ClipModel{config, parts.preprocess, parts.tokenizer, architecture.image_encoder, architecture.text_encoder,
+                  std::move(image_weights), std::move(text_weights), logit_scale, std::move(digest)});
   });
 }
 

@@ -36,6 +36,13 @@ bool WithinBudget(std::span<const TaskAccuracy> point, std::span<const TaskAccur
   return true;
 }
 
+// Whether a mean of accuracies is above another. Means that are equal as fractions may differ by rounding, and those
+// that are not differ by far more.
+bool IsBetterMean(double mean, double other) {
+  constexpr double kRounding = 1e-12;
+  return mean > other + kRounding;
+}
+
 double Score(std::span<const TaskAccuracy> accuracies, AlphaPolicy policy) {
   return policy == AlphaPolicy::kBudget ? RoleMean(accuracies, TaskRole::kPatching).value_or(0)
                                         : MeanAccuracy(accuracies);
@@ -88,7 +95,8 @@ absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, Alph
     }
     const double score = Score(point.accuracies, policy);
     const double best_score = Score(points[*best].accuracies, policy);
-    if (score > best_score || (score == best_score && point.alpha < points[*best].alpha)) best = i;
+    const bool tied = !IsBetterMean(score, best_score) && !IsBetterMean(best_score, score);
+    if (IsBetterMean(score, best_score) || (tied && point.alpha < points[*best].alpha)) best = i;
   }
   return *best;
 }

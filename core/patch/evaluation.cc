@@ -37,14 +37,21 @@ FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model) {
 
 absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, const data::Task& task, TaskRole role,
                                                 data::Split split, int threads, int64_t maximum_examples,
-                                                const base::CancellationToken& cancellation) {
+                                                const base::CancellationToken& cancellation,
+                                                const HeadFunction& find_head) {
   MP_ASSIGN_OR_RETURN(data::PixelSet pixels, data::PreprocessDataset(*task.split(split), model.preprocess, threads,
                                                                      cancellation, maximum_examples));
   MP_ASSIGN_OR_RETURN(const std::vector<model::ClassPrompts> prompts,
                       model::ExpandClassPrompts(task.class_names, task.templates, {.unique_names = false}));
-  MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(model, prompts, cancellation));
+  std::shared_ptr<const model::ZeroShotHead> head;
+  if (find_head) {
+    MP_ASSIGN_OR_RETURN(head, find_head(prompts));
+  } else {
+    MP_ASSIGN_OR_RETURN(model::ZeroShotHead made, model::MakeZeroShotHead(model, prompts, cancellation));
+    head = std::make_shared<const model::ZeroShotHead>(std::move(made));
+  }
   return EvaluationSet{task.name, role, split, std::make_shared<const data::PixelSet>(std::move(pixels)),
-                       std::make_shared<const model::ZeroShotHead>(std::move(head))};
+                       std::move(head)};
 }
 
 absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,

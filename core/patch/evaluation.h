@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,10 +49,16 @@ using FeatureFunction =
 // The encoder of `model`, called directly in the caller's thread.
 FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model);
 
-// Opens and preprocesses `split` of a task for `model`, and makes its head. `maximum_examples` 0 means all.
+// Gives the zero-shot head of these prompts, from a cache for one.
+using HeadFunction = std::function<absl::StatusOr<std::shared_ptr<const model::ZeroShotHead>>(
+    std::span<const model::ClassPrompts> classes)>;
+
+// Opens and preprocesses `split` of a task for `model`. `maximum_examples` 0 means all. The head is made unless
+// `find_head` is there to give it.
 absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, const data::Task& task, TaskRole role,
                                                 data::Split split, int threads, int64_t maximum_examples,
-                                                const base::CancellationToken& cancellation);
+                                                const base::CancellationToken& cancellation,
+                                                const HeadFunction& find_head = nullptr);
 
 // Argmax of the cosines, first maximum. CANCELLED between batches.
 absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,

@@ -7,22 +7,34 @@
 
 namespace modelpatch::patch {
 
+namespace {
+
+// Ten terms of 0.1 may add up to a little more than 1.
+constexpr double kRounding = 1e-12;
+
+absl::Status CheckCoefficient(double value, bool allow_extrapolation) {
+  if (!std::isfinite(value)) {
+    return base::InvalidArgument("BAD_COEFFICIENT", fmt::format("the coefficient is {}; give a finite number", value));
+  }
+  if (!allow_extrapolation && (value < 0 || value > 1 + kRounding)) {
+    return base::InvalidArgument(
+        "BAD_COEFFICIENT",
+        fmt::format("the coefficient {} lies outside [0, 1]; set allow_extrapolation to go beyond", value));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status CheckTerms(std::span<const MixtureTerm> terms, bool allow_extrapolation) {
   for (size_t i = 0; i < terms.size(); ++i) {
-    const double value = terms[i].coefficient;
-    const std::string field = fmt::format("terms[{}].coefficient", i);
-    if (!std::isfinite(value)) {
-      return base::WithField(
-          base::InvalidArgument("BAD_COEFFICIENT", fmt::format("the coefficient is {}; give a finite number", value)),
-          field);
-    }
-    if (!allow_extrapolation && (value < 0 || value > 1)) {
-      return base::WithField(
-          base::InvalidArgument(
-              "BAD_COEFFICIENT",
-              fmt::format("the coefficient {} lies outside [0, 1]; set allow_extrapolation to go beyond", value)),
-          field);
-    }
+    MP_RETURN_IF_ERROR(base::WithField(CheckCoefficient(terms[i].coefficient, allow_extrapolation),
+                                       fmt::format("terms[{}].coefficient", i)));
+  }
+  for (const MixtureTerm& sum : CanonicalTerms(terms)) {
+    MP_RETURN_IF_ERROR(base::WithField(base::WithContext(CheckCoefficient(sum.coefficient, allow_extrapolation),
+                                                         "the terms of one checkpoint together"),
+                                       "terms"));
   }
   return absl::OkStatus();
 }

@@ -17,8 +17,9 @@ struct MixtureTerm {
   bool operator==(const MixtureTerm&) const = default;
 };
 
-// Checks coefficients: finite, and in [0, 1] unless `allow_extrapolation`.
-// INVALID_ARGUMENT (BAD_COEFFICIENT) with the field `terms[i].coefficient`.
+// Checks coefficients, and their sum where several terms name one blob: finite, and in [0, 1] unless
+// `allow_extrapolation`. INVALID_ARGUMENT (BAD_COEFFICIENT) with the field `terms[i].coefficient`, or `terms` for a
+// sum.
 absl::Status CheckTerms(std::span<const MixtureTerm> terms, bool allow_extrapolation);
 
 // The one way of writing a mixture: terms of one blob added up, zero coefficients dropped, in the order of the blobs'

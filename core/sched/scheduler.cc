@@ -259,8 +259,12 @@ absl::StatusOr<store::JobRecord> Scheduler::Cancel(const std::string& job_id) {
 }
 
 absl::Status Scheduler::Delete(const std::string& job_id) {
+  // Under the lock: a job submitted under the freed name must not reach the inbox before the deletion does.
+  base::MutexLock lock(mutex_);
   MP_RETURN_IF_ERROR(store_.DeleteJob(job_id));
-  Post([&](Inbox& inbox) { inbox.deleted.insert(job_id); });
+  inbox_.deleted.insert(job_id);
+  woken_ = true;
+  wake_.NotifyAll();
   return absl::OkStatus();
 }
 

@@ -158,7 +158,7 @@ bool IsLockHeld(const std::string& step_directory) {
   return file.get() >= 0 && flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
-bool WasStarted(const std::string& step_directory) { return Exists(AliveLockPath(step_directory)); }
+bool WasStarted(const std::string& step_directory) { return ReadSupervisorPid(step_directory) != 0; }
 
 absl::Status RequestCancel(const std::string& step_directory) {
   if (IsCancelRequested(step_directory)) return absl::OkStatus();

@@ -60,7 +60,8 @@ absl::StatusOr<std::string> ReadStepOutcome(const std::string& step_directory);
 
 // Whether the lock is held, hence the worker alive.
 bool IsLockHeld(const std::string& step_directory);
-// Whether a worker was ever started since the directory was prepared.
+// Whether a supervisor ever had the lock since the directory was prepared. The lock's file alone says nothing: the
+// server makes it before it starts the supervisor.
 bool WasStarted(const std::string& step_directory);
 
 absl::Status RequestCancel(const std::string& step_directory);

@@ -30,14 +30,20 @@ std::string KeyOf(const model::ClipModel& model, std::span<const model::ClassPro
 HeadCache::HeadCache(int64_t maximum_bytes) : cache_(maximum_bytes) {}
 
 absl::StatusOr<std::shared_ptr<const model::ZeroShotHead>> HeadCache::Get(
-    const std::shared_ptr<const model::ClipModel>& model, std::span<const model::ClassPrompts> classes) {
-  // Everybody who waits shares the result: the first caller's cancellation must not end it.
-  return cache_.Get(KeyOf(*model, classes), [&]() -> absl::StatusOr<Cache::Built> {
-    MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(*model, classes, base::CancellationToken()));
+    const std::shared_ptr<const model::ClipModel>& model, std::span<const model::ClassPrompts> classes,
+    const base::CancellationToken& caller) {
+  const Cache::Builder build = [&](const base::CancellationToken& unwanted) -> absl::StatusOr<Cache::Built> {
+    MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(*model, classes, unwanted));
     int64_t bytes = static_cast<int64_t>(head.embeddings->nbytes());
     for (const std::string& name : head.class_names) bytes += static_cast<int64_t>(name.size() + sizeof(name));
     return Cache::Built{std::make_shared<const model::ZeroShotHead>(std::move(head)), bytes};
-  });
+  };
+  return cache_.Get(KeyOf(*model, classes), build, caller);
+}
+
+std::shared_ptr<const model::ZeroShotHead> HeadCache::Find(const model::ClipModel& model,
+                                                           std::span<const model::ClassPrompts> classes) {
+  return cache_.Find(KeyOf(model, classes));
 }
 
 }  // namespace modelpatch::serve

@@ -16,8 +16,14 @@ class HeadCache {
  public:
   explicit HeadCache(int64_t maximum_bytes);
 
+  // A head that nobody waits for any more is given up. CANCELLED once `caller` is.
   absl::StatusOr<std::shared_ptr<const model::ZeroShotHead>> Get(const std::shared_ptr<const model::ClipModel>& model,
-                                                                 std::span<const model::ClassPrompts> classes);
+                                                                 std::span<const model::ClassPrompts> classes,
+                                                                 const base::CancellationToken& caller);
+
+  // The head if it is there.
+  std::shared_ptr<const model::ZeroShotHead> Find(const model::ClipModel& model,
+                                                  std::span<const model::ClassPrompts> classes);
 
   // Forgets what was made from a model.
   void Evict(const model::ClipModel& model) { cache_.EvictPrefix(model.digest); }

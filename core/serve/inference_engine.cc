@@ -5,65 +5,25 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <future>
+#include <optional>
 #include <utility>
 
+#include "core/base/mutex.h"
 #include "core/data/task.h"
 #include "core/serve/head_cache.h"
+#include "core/serve/image_forward.h"
 #include "core/serve/mixture_cache.h"
 #include "core/serve/model_cache.h"
-#include "core/serve/scores.h"
-#include "core/tensor/compat.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::serve {
 namespace {
 
-double Seconds(base::SteadyTime begin, base::SteadyTime end) {
-  return std::chrono::duration<double>(end - begin).count();
-}
-
-absl::Status CheckContext(const RequestContext& context, const base::Clock& clock) {
-  MP_RETURN_IF_ERROR(context.cancellation.Check());
-  if (clock.SteadyNow() >= context.deadline) return base::DeadlineExceeded("the deadline passed before the work began");
-  return absl::OkStatus();
-}
-
-absl::Status CheckPixels(const std::vector<float>& pixels, int64_t image_size) {
-  const auto wanted = static_cast<size_t>(3 * image_size * image_size);
-  if (pixels.size() != wanted) {
-    return base::InvalidArgument("BAD_IMAGE_TENSOR",
-                                 fmt::format("the tensor has {} values; this model takes 3·{}·{} = {}", pixels.size(),
-                                             image_size, image_size, wanted));
-  }
-  if (!std::all_of(pixels.begin(), pixels.end(), [](float value) { return std::isfinite(value); })) {
-    return base::InvalidArgument("BAD_IMAGE_TENSOR", "the tensor holds NaN or infinity");
-  }
-  return absl::OkStatus();
-}
-
-// fp32 [images, 3, n, n], flattened.
-absl::StatusOr<std::vector<float>> PreprocessImages(const std::vector<ImageInput>& images,
-                                                    const data::PreprocessConfig& config,
-                                                    const data::DecodeLimits& limits) {
-  const auto per_image =
-      static_cast<size_t>(3) * static_cast<size_t>(config.image_size) * static_cast<size_t>(config.image_size);
-  std::vector<float> pixels(images.size() * per_image);
-  for (size_t i = 0; i < images.size(); ++i) {
-    const std::string field = fmt::format("images[{}]", i);
-    float* out = pixels.data() + i * per_image;
-    if (!images[i].pixels.empty()) {
-      MP_RETURN_IF_ERROR(base::WithField(CheckPixels(images[i].pixels, config.image_size), field));
-      std::copy(images[i].pixels.begin(), images[i].pixels.end(), out);
-      continue;
-    }
-    const absl::StatusOr<data::RgbImage> image = data::PreprocessToPixels(images[i].encoded, config, limits);
-    if (!image.ok()) return base::WithField(image.status(), field);
-    data::NormalizeToPlanar(image->pixels.data(), config, out);
-  }
-  return pixels;
-}
+// Threads that make what the caches lack, and encode texts.
+constexpr int kMissThreads = 2;
+// Images in one background forward on the CPU, which whoever comes meanwhile must wait for.
+constexpr int64_t kBackgroundImages = 16;
 
 Embeddings ToEmbeddings(const at::Tensor& features) {
   const at::Tensor rows = features.cpu().contiguous();
@@ -74,7 +34,30 @@ Embeddings ToEmbeddings(const at::Tensor& features) {
   return embeddings;
 }
 
+absl::Status CheckSweepBytes(const std::vector<data::Task>& tasks,
+                             const std::vector<InferenceEngine::SweepTask>& entries, int64_t image_size,
+                             int64_t maximum_bytes) {
+  const int64_t per_image = 3 * image_size * image_size;
+  int64_t images = 0;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const auto& split = tasks[i].split(entries[i].split);
+    if (split != nullptr) images += split->size();
+  }
+  if (images <= maximum_bytes / per_image) return absl::OkStatus();
+  return base::ResourceExhausted(
+      "SWEEP_TOO_LARGE", fmt::format("the tasks' {} images would take {} bytes of memory, and one evaluation may take "
+                                     "{}; evaluate fewer tasks at once, or smaller splits",
+                                     images, images * per_image, maximum_bytes));
+}
+
 }  // namespace
+
+// What a request needs from the caches.
+struct Resources {
+  std::shared_ptr<const model::ClipModel> model;
+  std::shared_ptr<const tensor::WeightSet> weights;
+  std::shared_ptr<const model::ZeroShotHead> head;  // null if no classes were asked for
+};
 
 struct InferenceEngine::State {
   State(EngineOptions given, base::Executor& executor, const store::BlobStore& blobs, const base::Clock& given_clock,
@@ -89,20 +72,29 @@ struct InferenceEngine::State {
         mixture_bytes(metrics.GetGauge("modelpatch_mixture_cache_bytes", "Bytes of cached mixtures")),
         mixture_misses(metrics.GetGauge("modelpatch_mixture_cache_misses", "Mixtures that had to be interpolated")),
         head_misses(metrics.GetGauge("modelpatch_head_cache_misses", "Zero-shot heads that had to be computed")),
-        batcher(options.batcher, clock, metrics) {}
+        batcher(options.batcher, clock, metrics),
+        misses(base::MakeThreadPool(kMissThreads)) {}
 
-  // What a forward needs, from the caches; blocks on a miss.
-  struct Prepared {
-    std::shared_ptr<const model::ClipModel> model;
-    ForwardRequest forward;
-    double preprocess_seconds = 0;
-  };
-  absl::StatusOr<Prepared> Prepare(const ResolvedMixture& mixture, const std::vector<ImageInput>& inputs,
-                                   const RequestContext& context);
-  absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> Weights(const std::shared_ptr<const model::ClipModel>& model,
-                                                                   const ResolvedMixture& mixture);
+  // To be held until a request is answered: the engine waits for it before it goes.
+  std::shared_ptr<void> Enter();
+  void WaitUntilNoneInFlight();
+
+  using WithResources = std::function<void(absl::StatusOr<Resources>)>;
+  // Calls `next` with what the caches have, or, once it has been made, on a thread for misses.
+  void Gather(const ResolvedMixture& mixture, std::vector<model::ClassPrompts> classes, const RequestContext& context,
+              WithResources next);
+  std::optional<Resources> Find(const std::string& model_directory, const std::vector<patch::MixtureTerm>& terms,
+                                const std::vector<model::ClassPrompts>& classes);
+  absl::StatusOr<Resources> Make(const std::string& model_directory, const std::vector<patch::MixtureTerm>& terms,
+                                 const std::vector<model::ClassPrompts>& classes, const RequestContext& context);
+  // Cancelled when the request is, or too late.
+  base::CancellationToken CallerOf(const RequestContext& context) const;
+
+  void Forward(const Resources& resources, std::vector<ImageInput> inputs, const RequestContext& context,
+               std::function<void(absl::StatusOr<ImageFeatures>)> done);
   void ReportCaches();
-  // A forward through the batcher at the lowest priority, for the sweeps: blocks the calling thread.
+
+  // Forwards through the batcher at the lowest priority, for the sweeps: blocks the calling thread.
   absl::StatusOr<at::Tensor> BackgroundFeatures(const std::shared_ptr<const model::ClipModel>& model,
                                                 const tensor::WeightSet& weights, const at::Tensor& pixels);
 
@@ -117,11 +109,85 @@ struct InferenceEngine::State {
   base::Gauge& mixture_misses;
   base::Gauge& head_misses;
   Batcher batcher;
+
+  base::Mutex mutex;
+  base::CondVar none_in_flight;
+  int64_t in_flight MP_GUARDED_BY(mutex) = 0;
+
+  std::unique_ptr<base::Executor> misses;
 };
 
-absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> InferenceEngine::State::Weights(
-    const std::shared_ptr<const model::ClipModel>& model, const ResolvedMixture& mixture) {
-  return mixtures.Get(model, patch::CanonicalTerms(mixture.terms));
+std::shared_ptr<void> InferenceEngine::State::Enter() {
+  base::MutexLock lock(mutex);
+  ++in_flight;
+  return {nullptr, [this](void*) {
+            base::MutexLock leaving(mutex);
+            if (--in_flight == 0) none_in_flight.NotifyAll();
+          }};
+}
+
+void InferenceEngine::State::WaitUntilNoneInFlight() {
+  base::MutexLock lock(mutex);
+  while (in_flight > 0) none_in_flight.Wait(mutex);
+}
+
+base::CancellationToken InferenceEngine::State::CallerOf(const RequestContext& context) const {
+  return base::CancellationToken::When([context, this] { return !CheckWanted(context, clock.SteadyNow()).ok(); });
+}
+
+std::optional<Resources> InferenceEngine::State::Find(const std::string& model_directory,
+                                                      const std::vector<patch::MixtureTerm>& terms,
+                                                      const std::vector<model::ClassPrompts>& classes) {
+  Resources found;
+  found.model = models.Find(model_directory);
+  if (found.model == nullptr) return std::nullopt;
+  found.weights = mixtures.Find(found.model, terms);
+  if (found.weights == nullptr) return std::nullopt;
+  if (!classes.empty()) {
+    found.head = heads.Find(*found.model, classes);
+    if (found.head == nullptr) return std::nullopt;
+  }
+  return found;
+}
+
+absl::StatusOr<Resources> InferenceEngine::State::Make(const std::string& model_directory,
+                                                       const std::vector<patch::MixtureTerm>& terms,
+                                                       const std::vector<model::ClassPrompts>& classes,
+                                                       const RequestContext& context) {
+  MP_RETURN_IF_ERROR(CheckWanted(context, clock.SteadyNow()));
+  Resources made;
+  MP_ASSIGN_OR_RETURN(made.model, models.Get(model_directory));
+  MP_ASSIGN_OR_RETURN(made.weights, mixtures.Get(made.model, terms));
+  if (!classes.empty()) {
+    auto head = heads.Get(made.model, classes, CallerOf(context));
+    MP_RETURN_IF_ERROR(CheckWanted(context, clock.SteadyNow()));  // what the head's own CANCELLED is about
+    MP_RETURN_IF_ERROR(head.status());
+    made.head = *std::move(head);
+  }
+  ReportCaches();
+  return made;
+}
+
+void InferenceEngine::State::Gather(const ResolvedMixture& mixture, std::vector<model::ClassPrompts> classes,
+                                    const RequestContext& context, WithResources next) {
+  std::vector<patch::MixtureTerm> terms = patch::CanonicalTerms(mixture.terms);
+  if (std::optional<Resources> found = Find(mixture.model_directory, terms, classes); found.has_value()) {
+    return next(*std::move(found));
+  }
+  misses->Schedule(
+      [this, directory = mixture.model_directory, terms = std::move(terms), classes = std::move(classes), context,
+       next = std::move(next)] { next(tensor::Guarded([&] { return Make(directory, terms, classes, context); })); });
+}
+
+void InferenceEngine::State::Forward(const Resources& resources, std::vector<ImageInput> inputs,
+                                     const RequestContext& context,
+                                     std::function<void(absl::StatusOr<ImageFeatures>)> done) {
+  images.Increment(static_cast<double>(inputs.size()));
+  ImageForwardOptions forward;
+  forward.slice_images = options.batcher.maximum_batch;
+  forward.decode_limits = options.decode_limits;
+  EncodeInSlices({resources.model, resources.weights, std::move(inputs), context}, forward, preprocess_executor,
+                 batcher, clock, std::move(done));
 }
 
 void InferenceEngine::State::ReportCaches() {
@@ -131,107 +197,93 @@ void InferenceEngine::State::ReportCaches() {
   head_misses.Set(static_cast<double>(heads.statistics().misses));
 }
 
-absl::StatusOr<InferenceEngine::State::Prepared> InferenceEngine::State::Prepare(const ResolvedMixture& mixture,
-                                                                                 const std::vector<ImageInput>& inputs,
-                                                                                 const RequestContext& context) {
-  MP_RETURN_IF_ERROR(CheckContext(context, clock));
-  Prepared prepared;
-  MP_ASSIGN_OR_RETURN(prepared.model, models.Get(mixture.model_directory));
-  const base::SteadyTime begin = clock.SteadyNow();
-  MP_ASSIGN_OR_RETURN(prepared.forward.pixels,
-                      PreprocessImages(inputs, prepared.model->preprocess, options.decode_limits));
-  prepared.preprocess_seconds = Seconds(begin, clock.SteadyNow());
-  MP_ASSIGN_OR_RETURN(prepared.forward.weights, Weights(prepared.model, mixture));
-  prepared.forward.encoder = prepared.model->image_encoder;
-  prepared.forward.count = static_cast<int64_t>(inputs.size());
-  prepared.forward.image_size = prepared.model->preprocess.image_size;
-  prepared.forward.deadline = context.deadline;
-  prepared.forward.cancellation = context.cancellation;
-  images.Increment(static_cast<double>(inputs.size()));
-  ReportCaches();
-  return prepared;
-}
-
 absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(
     const std::shared_ptr<const model::ClipModel>& model, const tensor::WeightSet& weights, const at::Tensor& pixels) {
-  ForwardRequest request;
-  request.encoder = model->image_encoder;
-  request.weights = std::make_shared<const tensor::WeightSet>(weights);
-  request.pixels.assign(pixels.data_ptr<float>(), pixels.data_ptr<float>() + pixels.numel());
-  request.count = pixels.size(0);
-  request.image_size = pixels.size(2);
-  request.priority = Priority::kBackground;
-  std::promise<absl::StatusOr<ForwardResult>> promise;
-  batcher.Submit(std::move(request),
-                 [&](absl::StatusOr<ForwardResult> result) { promise.set_value(std::move(result)); });
-  MP_ASSIGN_OR_RETURN(const ForwardResult result, promise.get_future().get());
-  return *result.features;
+  const auto shared_weights = std::make_shared<const tensor::WeightSet>(weights);
+  const int64_t images_at_once = weights.device().is_cuda() ? options.batcher.maximum_batch : kBackgroundImages;
+  const int64_t per_image = pixels[0].numel();
+  std::vector<at::Tensor> parts;
+  for (int64_t begin = 0; begin < pixels.size(0); begin += images_at_once) {
+    ForwardRequest request;
+    request.encoder = model->image_encoder;
+    request.weights = shared_weights;
+    request.count = std::min(images_at_once, pixels.size(0) - begin);
+    request.image_size = pixels.size(2);
+    request.priority = Priority::kBackground;
+    const float* first = pixels.data_ptr<float>() + begin * per_image;
+    request.pixels.assign(first, first + request.count * per_image);
+    std::promise<absl::StatusOr<ForwardResult>> promise;
+    batcher.Submit(std::move(request),
+                   [&](absl::StatusOr<ForwardResult> result) { promise.set_value(std::move(result)); });
+    MP_ASSIGN_OR_RETURN(const ForwardResult result, promise.get_future().get());
+    parts.push_back(*result.features);
+  }
+  return at::cat(parts);
 }
 
 InferenceEngine::InferenceEngine(EngineOptions options, base::Executor& preprocess_executor,
                                  const store::BlobStore& blobs, const base::Clock& clock, base::MetricRegistry& metrics)
-    : state_(std::make_shared<State>(std::move(options), preprocess_executor, blobs, clock, metrics)) {}
+    : state_(std::make_unique<State>(std::move(options), preprocess_executor, blobs, clock, metrics)) {}
 
-InferenceEngine::~InferenceEngine() = default;
+InferenceEngine::~InferenceEngine() { state_->WaitUntilNoneInFlight(); }
 
 void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done) {
-  state_->preprocess_executor.Schedule([state = state_, request = std::move(request), done = std::move(done)]() {
-    absl::StatusOr<State::Prepared> prepared = state->Prepare(request.mixture, request.images, request.context);
-    if (!prepared.ok()) return done(prepared.status());
-    auto head = state->heads.Get(prepared->model, request.classes);
-    if (!head.ok()) return done(head.status());
-    const double logit_scale = prepared->model->logit_scale;
-    const double preprocess_seconds = prepared->preprocess_seconds;
-    state->batcher.Submit(std::move(prepared->forward),
-                          [head = *std::move(head), logit_scale, preprocess_seconds, top_k = request.top_k,
-                           done](absl::StatusOr<ForwardResult> forward) {
-                            if (!forward.ok()) return done(forward.status());
-                            done(tensor::Guarded([&] {
-                              ClassifyResult result;
-                              result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, top_k);
-                              result.truncated_prompts = head->truncated_prompts;
-                              result.timings = {preprocess_seconds, forward->queue_seconds, forward->inference_seconds};
-                              return result;
-                            }));
-                          });
-  });
+  const RequestContext context = request.context;
+  auto run = [state = state_.get(), place = state_->Enter(), inputs = std::move(request.images), context,
+              top_k = request.top_k, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
+    if (!resources.ok()) return done(resources.status());
+    const double logit_scale = resources->model->logit_scale;
+    state->Forward(*resources, std::move(inputs), context,
+                   [place, head = resources->head, logit_scale, top_k, done](absl::StatusOr<ImageFeatures> forward) {
+                     if (!forward.ok()) return done(forward.status());
+                     done(tensor::Guarded([&] {
+                       ClassifyResult result;
+                       result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, top_k);
+                       result.truncated_prompts = head->truncated_prompts;
+                       result.timings = forward->timings;
+                       return result;
+                     }));
+                   });
+  };
+  state_->Gather(request.mixture, std::move(request.classes), context, std::move(run));
 }
 
 void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<void(absl::StatusOr<Embeddings>)> done) {
-  state_->preprocess_executor.Schedule([state = state_, request = std::move(request), done = std::move(done)]() {
-    absl::StatusOr<State::Prepared> prepared = state->Prepare(request.mixture, request.images, request.context);
-    if (!prepared.ok()) return done(prepared.status());
-    const double preprocess_seconds = prepared->preprocess_seconds;
-    state->batcher.Submit(std::move(prepared->forward), [normalize = request.normalize, preprocess_seconds,
-                                                         done](absl::StatusOr<ForwardResult> forward) {
-      if (!forward.ok()) return done(forward.status());
-      done(tensor::Guarded([&] {
-        Embeddings embeddings =
-            ToEmbeddings(normalize ? model::NormalizeFeatures(*forward->features) : *forward->features);
-        embeddings.timings = {preprocess_seconds, forward->queue_seconds, forward->inference_seconds};
-        return embeddings;
-      }));
-    });
-  });
+  const RequestContext context = request.context;
+  auto run = [state = state_.get(), place = state_->Enter(), inputs = std::move(request.images), context,
+              normalize = request.normalize, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
+    if (!resources.ok()) return done(resources.status());
+    state->Forward(*resources, std::move(inputs), context,
+                   [place, normalize, done](absl::StatusOr<ImageFeatures> forward) {
+                     if (!forward.ok()) return done(forward.status());
+                     done(tensor::Guarded([&] {
+                       Embeddings embeddings =
+                           ToEmbeddings(normalize ? model::NormalizeFeatures(*forward->features) : *forward->features);
+                       embeddings.timings = forward->timings;
+                       return embeddings;
+                     }));
+                   });
+  };
+  state_->Gather(request.mixture, /*classes=*/{}, context, std::move(run));
 }
 
 void InferenceEngine::EncodeTexts(std::string model_directory, std::vector<std::string> texts, bool normalize,
                                   RequestContext context, std::function<void(absl::StatusOr<Embeddings>)> done) {
-  state_->preprocess_executor.Schedule([state = state_, directory = std::move(model_directory),
-                                        texts = std::move(texts), normalize, context, done = std::move(done)]() {
+  state_->misses->Schedule([state = state_.get(), place = state_->Enter(), directory = std::move(model_directory),
+                            texts = std::move(texts), normalize, context, done = std::move(done)]() {
     const auto encode = [&]() -> absl::StatusOr<Embeddings> {
-      MP_RETURN_IF_ERROR(CheckContext(context, state->clock));
+      MP_RETURN_IF_ERROR(CheckWanted(context, state->clock.SteadyNow()));
       MP_ASSIGN_OR_RETURN(const auto model, state->models.Get(directory));
       const base::SteadyTime begin = state->clock.SteadyNow();
       std::vector<bool> truncated;
       MP_ASSIGN_OR_RETURN(const at::Tensor features,
-                          model::EncodeTexts(*model, texts, normalize, context.cancellation, &truncated));
+                          model::EncodeTexts(*model, texts, normalize, state->CallerOf(context), &truncated));
       Embeddings embeddings = ToEmbeddings(features);
       embeddings.truncated = std::move(truncated);
-      embeddings.timings.inference_seconds = Seconds(begin, state->clock.SteadyNow());
+      embeddings.timings.inference_seconds = std::chrono::duration<double>(state->clock.SteadyNow() - begin).count();
       return embeddings;
     };
-    done(encode());
+    done(tensor::Guarded(encode));
   });
 }
 
@@ -249,15 +301,24 @@ void InferenceEngine::EvictModel(const std::string& model_directory) {
 
 absl::StatusOr<std::vector<patch::SweepPoint>> InferenceEngine::Sweep(
     const ResolvedMixture& start, const ResolvedMixture& end, const std::vector<double>& alphas,
-    const std::vector<SweepTask>& tasks, const base::CancellationToken& cancellation,
+    const std::vector<SweepTask>& entries, const base::CancellationToken& cancellation,
     const std::function<absl::Status(const patch::SweepPoint&)>& on_point) {
+  const std::shared_ptr<void> place = state_->Enter();
   MP_ASSIGN_OR_RETURN(const auto model, state_->models.Get(start.model_directory));
+  std::vector<data::Task> tasks;
+  for (const SweepTask& entry : entries) {
+    MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(entry.name, entry.source, state_->options.decode_limits));
+    tasks.push_back(std::move(task));
+  }
+  MP_RETURN_IF_ERROR(CheckSweepBytes(tasks, entries, model->preprocess.image_size, state_->options.sweep_bytes));
+  const patch::HeadFunction find_head = [&](std::span<const model::ClassPrompts> classes) {
+    return state_->heads.Get(model, classes, cancellation);
+  };
   std::vector<patch::EvaluationSet> sets;
-  for (const SweepTask& entry : tasks) {
-    MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(entry.name, entry.source, state_->options.decode_limits));
+  for (size_t i = 0; i < tasks.size(); ++i) {
     MP_ASSIGN_OR_RETURN(patch::EvaluationSet set,
-                        patch::MakeEvaluationSet(*model, task, entry.role, entry.split, /*threads=*/1,
-                                                 /*maximum_examples=*/0, cancellation));
+                        patch::MakeEvaluationSet(*model, tasks[i], entries[i].role, entries[i].split, /*threads=*/1,
+                                                 /*maximum_examples=*/0, cancellation, find_head));
     sets.push_back(std::move(set));
   }
   const patch::SweepInput input{model, start.terms, end.terms, alphas, sets};

@@ -1,8 +1,9 @@
 // InferenceEngine: classification and encoding at any mixture, with everything that makes it quick behind it: decoded
 // on a thread pool, heads and mixtures from caches, forwards batched across requests.
 //
-// Thread safety: thread-safe. Calls return at once; `done` is called exactly once, on one of the engine's threads, and
-// must not block. The engine owns its caches; executors and stores outlive it.
+// What a cache lacks is made on threads of its own, so that a miss, however long it takes, never delays a hit. Thread
+// safety: thread-safe. Calls return at once; `done` is called exactly once, on one of the engine's threads, and must
+// not block. The engine owns its caches; executors and stores outlive it. Its destructor waits for what is in flight.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "core/base/cancellation.h"
-#include "core/base/clock.h"
 #include "core/base/executor.h"
 #include "core/base/metrics.h"
 #include "core/model/class_prompts.h"
 #include "core/patch/sweep.h"
 #include "core/serve/batcher.h"
+#include "core/serve/request.h"
 #include "core/serve/scores.h"
 #include "core/store/blob_store.h"
 
@@ -27,24 +27,6 @@ namespace modelpatch::serve {
 struct ResolvedMixture {
   std::string model_directory;
   std::vector<patch::MixtureTerm> terms;
-};
-
-// Either encoded bytes, or fp32 [3, n, n] of the model's size, already normalised.
-struct ImageInput {
-  std::string encoded;
-  std::vector<float> pixels;
-};
-
-struct RequestContext {
-  // A request not started by then is dropped with DEADLINE_EXCEEDED.
-  base::SteadyTime deadline = base::SteadyTime::max();
-  base::CancellationToken cancellation;
-};
-
-struct Timings {
-  double preprocess_seconds = 0;
-  double queue_seconds = 0;
-  double inference_seconds = 0;
 };
 
 struct ClassifyRequest {
@@ -84,6 +66,8 @@ struct EngineOptions {
   int64_t mixture_cache_bytes = int64_t{2} << 30;
   int64_t head_cache_bytes = int64_t{256} << 20;
   int64_t model_cache_bytes = int64_t{8} << 30;
+  // Pixels that one sweep or evaluation may hold.
+  int64_t sweep_bytes = int64_t{4} << 30;
   data::DecodeLimits decode_limits;
   model::PromptLimits prompt_limits;
   BatcherOptions batcher;
@@ -91,7 +75,7 @@ struct EngineOptions {
 
 class InferenceEngine {
  public:
-  // `preprocess_executor` runs decoding and cache misses; `blobs`, `clock`, `metrics` outlive the engine.
+  // `preprocess_executor` runs decoding; `blobs`, `clock`, `metrics` outlive the engine.
   InferenceEngine(EngineOptions options, base::Executor& preprocess_executor, const store::BlobStore& blobs,
                   const base::Clock& clock, base::MetricRegistry& metrics);
   ~InferenceEngine();
@@ -108,7 +92,7 @@ class InferenceEngine {
   void EvictModel(const std::string& model_directory);
 
   // Blocking, for a thread of the caller: opens the tasks' splits and sweeps through the batcher at the lowest
-  // priority.
+  // priority. RESOURCE_EXHAUSTED (SWEEP_TOO_LARGE) if the splits' pixels do not fit.
   struct SweepTask {
     std::string name;
     data::TaskSource source;
@@ -122,7 +106,7 @@ class InferenceEngine {
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace modelpatch::serve

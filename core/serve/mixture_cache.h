@@ -23,6 +23,9 @@ class MixtureCache {
   // θ of the mixture, interpolated once for all who wait. θ_zs itself is the model's own copy and costs nothing.
   absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> Get(const std::shared_ptr<const model::ClipModel>& model,
                                                                std::span<const patch::MixtureTerm> canonical_terms);
+  // The mixture if it is there.
+  std::shared_ptr<const tensor::WeightSet> Find(const std::shared_ptr<const model::ClipModel>& model,
+                                                std::span<const patch::MixtureTerm> canonical_terms);
   // The weights of one blob on the model's device: the mixture of that blob alone.
   absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> GetBlob(const std::shared_ptr<const model::ClipModel>& model,
                                                                    const std::string& blob);

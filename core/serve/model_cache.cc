@@ -10,7 +10,7 @@ ModelCache::ModelCache(int64_t maximum_bytes, tensor::Device device) : device_(d
 
 absl::StatusOr<std::shared_ptr<const model::ClipModel>> ModelCache::Get(const std::string& directory) {
   using Cache = SingleFlightCache<model::ClipModel>;
-  return cache_.Get(directory, [&]() -> absl::StatusOr<Cache::Built> {
+  return cache_.Get(directory, [&](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
     MP_ASSIGN_OR_RETURN(auto model, model::LoadModel(directory, device_, base::CancellationToken()));
     const int64_t bytes = model->image_weights.bytes() + model->text_weights.bytes();
     return Cache::Built{std::move(model), bytes};

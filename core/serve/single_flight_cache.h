@@ -5,6 +5,8 @@
 // budget is given to who asked and not kept.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -12,9 +14,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "core/base/cancellation.h"
 #include "core/base/mutex.h"
 #include "core/base/status.h"
+#include "core/tensor/guard.h"
 
 namespace modelpatch::serve {
 
@@ -25,13 +30,15 @@ class SingleFlightCache {
     std::shared_ptr<const Value> value;
     int64_t bytes = 0;
   };
-  using Builder = std::function<absl::StatusOr<Built>()>;
+  // The token is cancelled once nobody waits for the value any more. What the builder throws is an error.
+  using Builder = std::function<absl::StatusOr<Built>(const base::CancellationToken& unwanted)>;
 
   explicit SingleFlightCache(int64_t maximum_bytes) : maximum_bytes_(maximum_bytes) {}
 
   // The value of `key`; on a miss the first caller runs `build` and everybody else waits for it. An error is given to
-  // all who wait, and forgotten.
-  absl::StatusOr<std::shared_ptr<const Value>> Get(const std::string& key, const Builder& build) {
+  // all who wait, and forgotten. CANCELLED once `caller` is; it is asked under this cache's lock.
+  absl::StatusOr<std::shared_ptr<const Value>> Get(const std::string& key, const Builder& build,
+                                                   const base::CancellationToken& caller = {}) {
     std::shared_ptr<Flight> flight;
     {
       base::MutexLock lock(mutex_);
@@ -42,19 +49,21 @@ class SingleFlightCache {
       }
       ++misses_;
       if (const auto flying = flights_.find(key); flying != flights_.end()) {
+        // A copy: the one in the map goes when the flight lands.
         flight = flying->second;
-        while (!flight->landed) condition_.Wait(mutex_);
-        return flight->result;
+        return WaitFor(*flight, caller);
       }
       flight = flights_.emplace(key, std::make_shared<Flight>()).first->second;
+      flight->waiting.push_back(caller);
     }
-    absl::StatusOr<Built> built = build();
+    const auto unwanted = base::CancellationToken::When([&] { return IsAbandoned(key, *flight); });
+    absl::StatusOr<Built> built = tensor::Guarded([&] { return build(unwanted); });
     base::MutexLock lock(mutex_);
-    flights_.erase(key);
     flight->landed = true;
+    if (!flight->abandoned) flights_.erase(key);
     if (built.ok()) {
       flight->result = built->value;
-      Keep(key, *std::move(built));
+      if (!flight->abandoned) Keep(key, *std::move(built));
     } else {
       flight->result = built.status();
     }
@@ -62,11 +71,14 @@ class SingleFlightCache {
     return flight->result;
   }
 
-  // The value of `key` if it is there, without building it.
+  // The value of `key` if it is there, which counts as a use; nothing is built.
   std::shared_ptr<const Value> Find(const std::string& key) {
     base::MutexLock lock(mutex_);
     const auto found = entries_.find(key);
-    return found == entries_.end() ? nullptr : found->second.built.value;
+    if (found == entries_.end()) return nullptr;
+    ++hits_;
+    order_.splice(order_.begin(), order_, found->second.position);
+    return found->second.built.value;
   }
 
   // Forgets all keys that start with `prefix`.
@@ -90,7 +102,12 @@ class SingleFlightCache {
   }
 
  private:
+  // How soon one who waits sees that it need not any more.
+  static constexpr std::chrono::milliseconds kLookInterval{50};
+
   struct Flight {
+    std::vector<base::CancellationToken> waiting;  // the builder's caller first
+    bool abandoned = false;
     bool landed = false;
     absl::StatusOr<std::shared_ptr<const Value>> result = absl::UnknownError("not landed");
   };
@@ -98,6 +115,27 @@ class SingleFlightCache {
     Built built;
     std::list<std::string>::iterator position;
   };
+
+  absl::StatusOr<std::shared_ptr<const Value>> WaitFor(Flight& flight, const base::CancellationToken& caller)
+      MP_REQUIRES(mutex_) {
+    flight.waiting.push_back(caller);
+    while (!flight.landed) {
+      MP_RETURN_IF_ERROR(caller.Check());
+      condition_.WaitFor(mutex_, kLookInterval);
+    }
+    return flight.result;
+  }
+
+  // Whether all who waited have gone. Whoever asks for the key after that starts anew.
+  bool IsAbandoned(const std::string& key, Flight& flight) {
+    base::MutexLock lock(mutex_);
+    if (!flight.abandoned && std::all_of(flight.waiting.begin(), flight.waiting.end(),
+                                         [](const base::CancellationToken& caller) { return caller.cancelled(); })) {
+      flight.abandoned = true;
+      flights_.erase(key);
+    }
+    return flight.abandoned;
+  }
 
   void Keep(const std::string& key, Built built) MP_REQUIRES(mutex_) {
     if (built.bytes > maximum_bytes_) return;

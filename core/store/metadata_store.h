@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,22 +53,28 @@ class MetadataStore {
   // FAILED_PRECONDITION (RESOURCE_IN_USE) while an unfinished job uses it.
   virtual absl::Status DeleteTask(const std::string& id) = 0;
 
-  // NOT_FOUND (MODEL_NOT_FOUND) if its model is not there.
+  // NOT_FOUND (MODEL_NOT_FOUND) if its model is not there. ALREADY_EXISTS (NAME_HELD_BY_PATCH_JOB) if an unfinished job
+  // has this id: its own checkpoint will get it, with CommitTransition.
   virtual absl::Status InsertCheckpoint(const CheckpointRecord& checkpoint) = 0;
   virtual absl::StatusOr<CheckpointRecord> GetCheckpoint(const std::string& id) = 0;
   // Those of one model, or all if `model_id` is empty.
   virtual absl::StatusOr<Page<CheckpointRecord>> ListCheckpoints(const PageRequest& request,
                                                                  const std::string& model_id) = 0;
-  // FAILED_PRECONDITION (RESOURCE_IN_USE) while an unfinished job uses it.
+  // FAILED_PRECONDITION (RESOURCE_IN_USE) while an unfinished job uses it, the one that made it included.
   virtual absl::Status DeleteCheckpoint(const std::string& id) = 0;
   // The blobs of all checkpoints, each once, ascending: garbage collection spares them.
   virtual absl::StatusOr<std::vector<std::string>> ListBlobDigests() = 0;
 
   // Stores a job and its steps. The job must be QUEUED, and steps be QUEUED (no dependencies) or WAITING, in the order
-  // of their indices: INVALID_ARGUMENT (BAD_JOB) otherwise. NOT_FOUND if a resource of `job.uses` is not there. A
+  // of their indices: INVALID_ARGUMENT (BAD_JOB) otherwise. NOT_FOUND if a resource of `job.uses` is not there.
+  // ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS) if a checkpoint has the job's id, which the job's own will need. A
   // request_id that was used before gives the earlier job if the digests agree, and ALREADY_EXISTS (REQUEST_ID_REUSED)
   // if they do not.
   virtual absl::StatusOr<CreatedJob> CreateJob(const JobRecord& job, const std::vector<StepRecord>& steps) = 0;
+  // The job that CreateJob would give for this request_id and digest instead of a new one; nothing for a request_id
+  // that is new or empty. ALREADY_EXISTS (REQUEST_ID_REUSED).
+  virtual absl::StatusOr<std::optional<JobRecord>> FindJobOfRequest(const std::string& request_id,
+                                                                    const std::string& request_digest) = 0;
   virtual absl::StatusOr<JobRecord> GetJob(const std::string& id) = 0;
   virtual absl::StatusOr<Page<JobRecord>> ListJobs(const PageRequest& request) = 0;
   // In the order of (create_time, id).

@@ -175,6 +175,7 @@ absl::Status InsertRows(SqliteDatabase& database, const JobRecord& job, const st
           fmt::format("there is a patch job '{}' already; give another name or delete it", job.id));
     }
   }
+  MP_RETURN_IF_ERROR(CheckInsertable(database, ResourceKind::kCheckpoint, job.id));
   MP_ASSIGN_OR_RETURN(
       SqliteStatement statement,
       database.Prepare(fmt::format(
@@ -286,6 +287,17 @@ absl::Status UpdateRow(SqliteDatabase& database, const StepRecord& step) {
       .Bind(step.job_id, step.index, ToString(step.state), step.attempt, step.device, SqliteBlob{step.result},
             step.error_code, step.error_reason, step.error_message, step.start_time, step.end_time, step.pid)
       .Run();
+}
+
+absl::Status CheckNameNotHeld(SqliteDatabase& database, const std::string& checkpoint_id) {
+  MP_ASSIGN_OR_RETURN(SqliteStatement statement, database.Prepare("SELECT 1 FROM jobs WHERE id = ?1 AND "
+                                                                  "state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"));
+  MP_ASSIGN_OR_RETURN(const bool held, statement.Bind(checkpoint_id).Step());
+  if (!held) return absl::OkStatus();
+  return base::AlreadyExists(
+      "NAME_HELD_BY_PATCH_JOB",
+      fmt::format("the name '{}' is kept for the checkpoint of the unfinished patch job '{}'; give another name",
+                  checkpoint_id, checkpoint_id));
 }
 
 absl::Status DeleteJobRow(SqliteDatabase& database, const std::string& id) {

@@ -31,6 +31,9 @@ absl::StatusOr<std::vector<StepRecord>> SelectSteps(SqliteDatabase& database, co
 absl::StatusOr<int64_t> UpdateRow(SqliteDatabase& database, const JobRecord& job);
 absl::Status UpdateRow(SqliteDatabase& database, const StepRecord& step);
 
+// ALREADY_EXISTS (NAME_HELD_BY_PATCH_JOB) if an unfinished job has this id, and with it the checkpoint's name.
+absl::Status CheckNameNotHeld(SqliteDatabase& database, const std::string& checkpoint_id);
+
 absl::Status DeleteJobRow(SqliteDatabase& database, const std::string& id);
 
 }  // namespace modelpatch::store

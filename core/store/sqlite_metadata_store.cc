@@ -16,6 +16,16 @@
 namespace modelpatch::store {
 namespace {
 
+absl::Status CheckSameRequest(const JobRecord& earlier, const std::string& request_digest) {
+  if (earlier.request_digest == request_digest) return absl::OkStatus();
+  return base::WithField(
+      base::AlreadyExists(
+          "REQUEST_ID_REUSED",
+          fmt::format("request_id '{}' was used for job '{}' with other content; give another request_id",
+                      base::Printable(earlier.request_id), earlier.id)),
+      "request_id");
+}
+
 class SqliteMetadataStore final : public MetadataStore {
  public:
   explicit SqliteMetadataStore(std::unique_ptr<SqliteDatabase> database) : database_(std::move(database)) {}
@@ -43,7 +53,10 @@ class SqliteMetadataStore final : public MetadataStore {
   absl::Status DeleteTask(const std::string& id) override { return Delete(ResourceKind::kTask, id); }
 
   absl::Status InsertCheckpoint(const CheckpointRecord& checkpoint) override {
-    return Write([&](SqliteDatabase& database) { return InsertRow(database, checkpoint); });
+    return Write([&](SqliteDatabase& database) -> absl::Status {
+      MP_RETURN_IF_ERROR(CheckNameNotHeld(database, checkpoint.id));
+      return InsertRow(database, checkpoint);
+    });
   }
   absl::StatusOr<CheckpointRecord> GetCheckpoint(const std::string& id) override {
     return Read([&](SqliteDatabase& database) { return SelectCheckpoint(database, id); });
@@ -75,15 +88,16 @@ class SqliteMetadataStore final : public MetadataStore {
       return earlier.has_value() ? absl::OkStatus() : InsertRows(database, job, steps);
     }));
     if (!earlier.has_value()) return CreatedJob{job, true};
-    if (earlier->request_digest != job.request_digest) {
-      return base::WithField(
-          base::AlreadyExists(
-              "REQUEST_ID_REUSED",
-              fmt::format("request_id '{}' was used for job '{}' with other content; give another request_id",
-                          base::Printable(job.request_id), earlier->id)),
-          "request_id");
-    }
+    MP_RETURN_IF_ERROR(CheckSameRequest(*earlier, job.request_digest));
     return CreatedJob{*std::move(earlier), false};
+  }
+  absl::StatusOr<std::optional<JobRecord>> FindJobOfRequest(const std::string& request_id,
+                                                            const std::string& request_digest) override {
+    return Read([&](SqliteDatabase& database) -> absl::StatusOr<std::optional<JobRecord>> {
+      MP_ASSIGN_OR_RETURN(std::optional<JobRecord> job, SelectJobOfRequest(database, request_id));
+      if (job.has_value()) MP_RETURN_IF_ERROR(CheckSameRequest(*job, request_digest));
+      return job;
+    });
   }
   absl::StatusOr<JobRecord> GetJob(const std::string& id) override {
     return Read([&](SqliteDatabase& database) { return SelectJob(database, id); });

@@ -59,15 +59,6 @@ absl::StatusOr<bool> Exists(SqliteDatabase& database, ResourceKind kind, const s
   return statement.Bind(id).Step();
 }
 
-absl::Status CheckInsertable(SqliteDatabase& database, ResourceKind kind, const std::string& id) {
-  MP_RETURN_IF_ERROR(base::CheckResourceId(id));
-  MP_ASSIGN_OR_RETURN(const bool exists, Exists(database, kind, id));
-  if (!exists) return absl::OkStatus();
-  const KindNames names = NamesOf(kind);
-  return base::AlreadyExists(fmt::format("{}_ALREADY_EXISTS", names.reason),
-                             fmt::format("there is a {} '{}' already; give another name or delete it", names.name, id));
-}
-
 template <typename Read>
 auto SelectOne(SqliteDatabase& database, ResourceKind kind, const char* columns, const std::string& id, Read read)
     -> decltype(read(std::declval<const SqliteStatement&>())) {
@@ -88,12 +79,12 @@ absl::StatusOr<std::string> SelectText(SqliteDatabase& database, const std::stri
 
 absl::Status CheckUnused(SqliteDatabase& database, ResourceKind kind, const std::string& id) {
   const std::string name = KindName(kind);
-  MP_ASSIGN_OR_RETURN(
-      const std::string job,
-      SelectText(database,
-                 "SELECT jobs.id FROM job_uses JOIN jobs ON jobs.id = job_uses.job_id WHERE kind = ?1 AND "
-                 "resource_id = ?2 AND state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED') LIMIT 1",
-                 name, id));
+  MP_ASSIGN_OR_RETURN(const std::string job,
+                      SelectText(database,
+                                 "SELECT id FROM jobs WHERE state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED') AND "
+                                 "(id IN (SELECT job_id FROM job_uses WHERE kind = ?1 AND resource_id = ?2) OR "
+                                 "?1 = 'checkpoint' AND id = (SELECT job_id FROM checkpoints WHERE id = ?2)) LIMIT 1",
+                                 name, id));
   if (!job.empty()) {
     return base::FailedPrecondition(
         "RESOURCE_IN_USE", fmt::format("{} '{}' is used by the unfinished job '{}'; wait for it or cancel it", name,
@@ -174,6 +165,15 @@ absl::StatusOr<Page<CheckpointRecord>> SelectCheckpoints(SqliteDatabase& databas
 absl::Status CheckExists(SqliteDatabase& database, ResourceKind kind, const std::string& id) {
   MP_ASSIGN_OR_RETURN(const bool exists, Exists(database, kind, id));
   return exists ? absl::OkStatus() : NoSuch(kind, id);
+}
+
+absl::Status CheckInsertable(SqliteDatabase& database, ResourceKind kind, const std::string& id) {
+  MP_RETURN_IF_ERROR(base::CheckResourceId(id));
+  MP_ASSIGN_OR_RETURN(const bool exists, Exists(database, kind, id));
+  if (!exists) return absl::OkStatus();
+  const KindNames names = NamesOf(kind);
+  return base::AlreadyExists(fmt::format("{}_ALREADY_EXISTS", names.reason),
+                             fmt::format("there is a {} '{}' already; give another name or delete it", names.name, id));
 }
 
 absl::Status DeleteRow(SqliteDatabase& database, ResourceKind kind, const std::string& id) {

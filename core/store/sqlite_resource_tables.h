@@ -31,6 +31,9 @@ std::string KindName(ResourceKind kind);
 // NOT_FOUND (MODEL_NOT_FOUND, …) unless the resource is there.
 absl::Status CheckExists(SqliteDatabase& database, ResourceKind kind, const std::string& id);
 
+// INVALID_ARGUMENT (BAD_RESOURCE_ID), or ALREADY_EXISTS (MODEL_ALREADY_EXISTS, …) if the resource is there.
+absl::Status CheckInsertable(SqliteDatabase& database, ResourceKind kind, const std::string& id);
+
 // FAILED_PRECONDITION (RESOURCE_IN_USE) if something needs it.
 absl::Status DeleteRow(SqliteDatabase& database, ResourceKind kind, const std::string& id);
 

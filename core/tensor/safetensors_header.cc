@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <tuple>
 #include <unordered_set>
@@ -267,6 +268,13 @@ bool InFileOrder(const TensorInfo& a, const TensorInfo& b) {
   return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
 }
 
+std::vector<size_t> IndicesByName(const std::vector<TensorInfo>& tensors) {
+  std::vector<size_t> indices(tensors.size());
+  std::iota(indices.begin(), indices.end(), size_t{0});
+  std::sort(indices.begin(), indices.end(), [&](size_t a, size_t b) { return tensors[a].name < tensors[b].name; });
+  return indices;
+}
+
 absl::Status CheckTensors(const std::vector<TensorInfo>& tensors, uint64_t data_size) {
   uint64_t expected = 0;
   for (const TensorInfo& tensor : tensors) {
@@ -320,30 +328,44 @@ int64_t TensorInfo::numel() const {
 
 const TensorInfo* SafetensorsHeader::Find(std::string_view name) const {
   const auto found =
-      std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& tensor) { return tensor.name == name; });
-  return found == tensors.end() ? nullptr : &*found;
+      std::lower_bound(by_name.begin(), by_name.end(), name,
+                       [this](size_t index, std::string_view wanted) { return tensors[index].name < wanted; });
+  return found == by_name.end() || tensors[*found].name != name ? nullptr : &tensors[*found];
 }
 
-absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_bytes) {
-  if (file_bytes.size() < kLengthBytes) {
+absl::StatusOr<uint64_t> SafetensorsPrefixBytes(std::string_view beginning, uint64_t file_size) {
+  if (std::min<uint64_t>(beginning.size(), file_size) < kLengthBytes) {
     return InvalidArgument(
         "SAFETENSORS_TRUNCATED",
-        fmt::format("the file has {} bytes; a safetensors file has at least {}", file_bytes.size(), kLengthBytes));
+        fmt::format("the file has {} bytes; a safetensors file has at least {}", file_size, kLengthBytes));
   }
   uint64_t length = 0;
-  for (int i = kLengthBytes - 1; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(file_bytes[i]);
+  for (int i = kLengthBytes - 1; i >= 0; --i) length = length << 8 | static_cast<unsigned char>(beginning[i]);
   if (length > kMaximumHeaderBytes) {
     return InvalidArgument(
         "SAFETENSORS_HEADER_TOO_LARGE",
         fmt::format("the file claims a header of {} bytes; at most {} are allowed (is it a safetensors file?)", length,
                     kMaximumHeaderBytes));
   }
-  if (length > file_bytes.size() - kLengthBytes) {
+  if (length > file_size - kLengthBytes) {
     return InvalidArgument("SAFETENSORS_TRUNCATED",
                            fmt::format("the file claims a header of {} bytes, but has {} after its length", length,
-                                       file_bytes.size() - kLengthBytes));
+                                       file_size - kLengthBytes));
   }
-  const std::string_view text = file_bytes.substr(kLengthBytes, length);
+  return kLengthBytes + length;
+}
+
+absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_bytes) {
+  return ParseSafetensorsHeader(file_bytes, file_bytes.size());
+}
+
+absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view beginning, uint64_t file_size) {
+  MP_ASSIGN_OR_RETURN(const uint64_t data_offset, SafetensorsPrefixBytes(beginning, file_size));
+  if (beginning.size() < data_offset) {
+    return InvalidArgument("SAFETENSORS_TRUNCATED", fmt::format("the header ends at byte {}, but the file at byte {}",
+                                                                data_offset, beginning.size()));
+  }
+  const std::string_view text = beginning.substr(kLengthBytes, data_offset - kLengthBytes);
   if (!text.starts_with('{')) return BadHeader("does not start with '{'");
   // The JSON parser takes a NUL for the end of the text; whatever follows would go unseen.
   if (!base::IsValidUtf8(text) || text.find('\0') != std::string_view::npos) return BadHeader("is not UTF-8 text");
@@ -355,9 +377,10 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_b
   SafetensorsHeader header;
   header.tensors = std::move(reader.tensors);
   header.metadata = std::move(reader.metadata);
-  header.data_offset = kLengthBytes + length;
+  header.data_offset = data_offset;
   std::sort(header.tensors.begin(), header.tensors.end(), InFileOrder);
-  MP_RETURN_IF_ERROR(CheckTensors(header.tensors, file_bytes.size() - header.data_offset));
+  MP_RETURN_IF_ERROR(CheckTensors(header.tensors, file_size - data_offset));
+  header.by_name = IndicesByName(header.tensors);
   return header;
 }
 

@@ -5,6 +5,7 @@
 // another check. Thread safety: pure functions on values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -38,7 +39,9 @@ struct SafetensorsHeader {
   std::map<std::string, std::string> metadata;
   uint64_t data_offset = 0;  // of the data section, from the start of the file
 
-  // The tensor of that name, or nullptr. Linear in the number of tensors.
+  std::vector<size_t> by_name;  // the indices of `tensors`, sorted by name
+
+  // The tensor of that name, or nullptr. Logarithmic in the number of tensors.
   const TensorInfo* Find(std::string_view name) const;
 };
 
@@ -48,6 +51,14 @@ struct SafetensorsHeader {
 // duplicate keys), SAFETENSORS_UNKNOWN_DTYPE, SAFETENSORS_BAD_SHAPE (negative or overflowing), SAFETENSORS_BAD_OFFSETS
 // (out of range, of another size than shape and dtype say, holes, overlaps, or bytes behind the last tensor).
 absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view file_bytes);
+
+// The same for a file of `file_size` bytes of which only the beginning is at hand, with at least what
+// SafetensorsPrefixBytes says.
+absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(std::string_view beginning, uint64_t file_size);
+
+// The bytes of length and header together, by the first bytes of a file of `file_size` bytes, of which eight are
+// enough. INVALID_ARGUMENT: SAFETENSORS_TRUNCATED, SAFETENSORS_HEADER_TOO_LARGE.
+absl::StatusOr<uint64_t> SafetensorsPrefixBytes(std::string_view beginning, uint64_t file_size);
 
 // The length and the header of a file that holds `tensors` at their begin and end, padded with spaces to a multiple of
 // 8 bytes; the data section follows directly. The tensors must be contiguous from 0, in any order.

@@ -57,8 +57,8 @@ absl::StatusOr<double> ContrastiveTrainer::Step(const at::Tensor& pixels, const 
     const double value = loss.item<double>();
     const double norm = std::hypot(GradientNorm(image_.weights), GradientNorm(text_.weights));
     if (!std::isfinite(value) || !std::isfinite(norm)) {
-      return base::Internal("TRAINING_DIVERGED",
-                            fmt::format("at step {} the loss is {}; lower the learning rate", image_.step, value));
+      return base::FailedPrecondition(
+          "TRAINING_DIVERGED", fmt::format("at step {} the loss is {}; lower the learning rate", image_.step, value));
     }
     AdamWOptions adamw;
     adamw.weight_decay = options_.weight_decay;

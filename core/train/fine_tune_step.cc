@@ -72,7 +72,7 @@ absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineT
   MP_RETURN_IF_ERROR(CheckFineTuneOptions(spec.options));
   MP_ASSIGN_OR_RETURN(const tensor::Device device, tensor::Device::Parse(step.device));
   MP_ASSIGN_OR_RETURN(const auto model, model::LoadModel(spec.model_directory, device, cancellation));
-  MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(spec.task.name, spec.task.source, data::DecodeLimits{}));
+  MP_ASSIGN_OR_RETURN(const data::Task task, data::OpenTask(spec.task.name, spec.task.source, step.decode_limits));
   events.Log(fmt::format("fine-tuning on {}: {} training and {} validation examples, {} classes", task.name,
                          task.train->size(), task.validation->size(), task.class_names.size()));
   MP_ASSIGN_OR_RETURN(
@@ -103,9 +103,19 @@ absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineT
                           patch::EvaluateAccuracy(*model, tuner->weights(), validation, features, cancellation));
       accuracy = measured.accuracy();
       result.validation_accuracy = *accuracy;
+      result.validation_correct = measured.correct;
+      result.validation_total = measured.total;
     }
     result.final_loss = report.loss;
     reporter.Report(report, accuracy);
+  }
+
+  // The last step's update has not been through a forward.
+  MP_ASSIGN_OR_RETURN(const bool finite,
+                      tensor::Guarded([&] { return at::isfinite(tuner->weights().flat()).all().item<bool>(); }));
+  if (!finite) {
+    return base::FailedPrecondition(
+        "TRAINING_DIVERGED", "the weights are infinite or not a number after the last step; lower the learning rate");
   }
 
   result.seconds = reporter.elapsed_seconds();

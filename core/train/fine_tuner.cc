@@ -30,9 +30,10 @@ absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, const std::
     const double loss_value = loss.item<double>();
     const double norm = GradientNorm(state_.weights);
     if (!std::isfinite(loss_value) || !std::isfinite(norm)) {
-      return base::Internal("TRAINING_DIVERGED",
-                            fmt::format("at step {} the loss is {} and the gradient's norm {}; lower the learning rate",
-                                        state_.step, loss_value, norm));
+      return base::FailedPrecondition(
+          "TRAINING_DIVERGED",
+          fmt::format("at step {} the loss is {} and the gradient's norm {}; lower the learning rate", state_.step,
+                      loss_value, norm));
     }
     const AdamWOptions adamw{options_.beta1, options_.beta2, options_.epsilon, options_.weight_decay};
     AdamWStep(adamw, learning_rate, ClipFactor(norm, options_.gradient_clip), state_);

@@ -11,6 +11,7 @@
 #include "core/base/file.h"
 #include "core/data/task.h"
 #include "core/model/model_loader.h"
+#include "core/patch/feature_similarity.h"
 #include "core/patch/sweep.h"
 #include "core/patch/weight_metrics.h"
 #include "core/store/blob_store.h"
@@ -21,20 +22,18 @@ namespace modelpatch::train {
 namespace {
 
 constexpr uint64_t kMaximumResultBytes = 16 << 20;
-// Images of a supported task that CKA looks at: enough for a stable value, few enough to be quick.
-constexpr int64_t kCkaExamples = 1000;
 
 struct OpenedTask {
   data::Task task;
   patch::TaskRole role;
 };
 
-absl::StatusOr<std::vector<OpenedTask>> OpenTasks(const SearchSpec& spec) {
+absl::StatusOr<std::vector<OpenedTask>> OpenTasks(const SearchSpec& spec, const data::DecodeLimits& limits) {
   std::vector<OpenedTask> tasks;
   for (const auto& [list, role] : {std::pair{&spec.patching_tasks, patch::TaskRole::kPatching},
                                    std::pair{&spec.supported_tasks, patch::TaskRole::kSupported}}) {
     for (const NamedTask& named : *list) {
-      MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(named.name, named.source, data::DecodeLimits{}));
+      MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(named.name, named.source, limits));
       tasks.push_back({std::move(task), role});
     }
   }
@@ -69,15 +68,6 @@ absl::StatusOr<patch::TradeOffMetrics> TradeOff(const std::vector<patch::AlphaAc
                      counts[1] > 0 ? sums[1] / static_cast<double>(counts[1]) : 0});
   }
   return patch::ComputeTradeOffMetrics(curve);
-}
-
-// Features [N, embedding_width] of the first examples of a set.
-absl::StatusOr<at::Tensor> FeaturesOf(const model::ClipModel& model, const tensor::WeightSet& weights,
-                                      const patch::EvaluationSet& set, const patch::FeatureFunction& features) {
-  const int64_t count = std::min(kCkaExamples, set.pixels->count);
-  at::Tensor pixels = at::empty({count, 3, set.pixels->image_size, set.pixels->image_size}, at::kFloat);
-  set.pixels->Normalize(0, count, model.preprocess, pixels.data_ptr<float>());
-  return features(weights, pixels);
 }
 
 // The sweep of one split, as the policies and the result want it.
@@ -116,7 +106,7 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
       }));
   const patch::BlobLoader load_blob = [&](const std::string&) { return fine_tuned; };
 
-  MP_ASSIGN_OR_RETURN(const std::vector<OpenedTask> tasks, OpenTasks(spec));
+  MP_ASSIGN_OR_RETURN(const std::vector<OpenedTask> tasks, OpenTasks(spec, step.decode_limits));
   MP_ASSIGN_OR_RETURN(const auto validation_sets,
                       MakeSets(*model, tasks, data::Split::kValidation, step.threads, cancellation));
   SearchResult result;
@@ -139,12 +129,10 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
   MP_ASSIGN_OR_RETURN(result.test,
                       Sweep(model, fine_tuned_result.blob, reported, test_sets, load_blob, cancellation, nullptr));
 
-  const patch::FeatureFunction features = patch::DirectFeatures(model);
-  for (const patch::EvaluationSet& set : validation_sets) {
-    if (set.role != patch::TaskRole::kSupported) continue;
-    MP_ASSIGN_OR_RETURN(const at::Tensor before, FeaturesOf(*model, model->image_weights, set, features));
-    MP_ASSIGN_OR_RETURN(const at::Tensor after, FeaturesOf(*model, *fine_tuned, set, features));
-    MP_ASSIGN_OR_RETURN(result.cka[set.task], tensor::Guarded([&] { return patch::LinearCka(before, after); }));
+  for (const OpenedTask& opened : tasks) {
+    if (opened.role != patch::TaskRole::kSupported) continue;
+    MP_ASSIGN_OR_RETURN(result.cka[opened.task.name], patch::CompareFeatures(model, model->image_weights, *fine_tuned,
+                                                                             opened.task, step.threads, cancellation));
   }
   MP_ASSIGN_OR_RETURN(const patch::WeightSimilarity similarity, tensor::Guarded([&] {
                         return patch::CompareWeights(model->image_weights.flat(), fine_tuned->flat(),

@@ -83,6 +83,9 @@ FineTuneResult ParseFineTuneResult(const json& object) {
   object.at("seconds").get_to(result.seconds);
   object.at("images_per_second").get_to(result.images_per_second);
   object.at("validation_accuracy").get_to(result.validation_accuracy);
+  // A worker that was started before these were counted does not write them.
+  result.validation_correct = object.value("validation_correct", int64_t{0});
+  result.validation_total = object.value("validation_total", int64_t{0});
   return result;
 }
 
@@ -114,7 +117,9 @@ std::string FineTuneResultToJson(const FineTuneResult& result) {
                {"final_loss", result.final_loss},
                {"seconds", result.seconds},
                {"images_per_second", result.images_per_second},
-               {"validation_accuracy", result.validation_accuracy}})
+               {"validation_accuracy", result.validation_accuracy},
+               {"validation_correct", result.validation_correct},
+               {"validation_total", result.validation_total}})
       .dump(2);
 }
 

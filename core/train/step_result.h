@@ -1,6 +1,7 @@
 // What a step found, as plain structs with a JSON form: a worker writes `result.json`, the server reads it. Torch-free.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ struct FineTuneResult {
   double images_per_second = 0;
   // Accuracy on the patching task's validation split at the end.
   double validation_accuracy = 0;
+  int64_t validation_correct = 0;
+  int64_t validation_total = 0;
 };
 
 struct SearchResult {

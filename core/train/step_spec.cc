@@ -102,6 +102,7 @@ absl::StatusOr<StepSpec> ParseSpec(const json& object) {
   object.at("device").get_to(spec.device);
   object.at("lease_bytes").get_to(spec.lease_bytes);
   object.at("threads").get_to(spec.threads);
+  object.at("maximum_image_pixels").get_to(spec.decode_limits.maximum_pixels);
   if (object.contains("fine_tune")) {
     const json& work = object.at("fine_tune");
     FineTuneSpec fine_tune;
@@ -130,7 +131,7 @@ absl::StatusOr<StepSpec> ParseSpec(const json& object) {
 absl::Status CheckFineTuneOptions(const FineTuneOptions& options) {
   MP_RETURN_IF_ERROR(CheckRange("steps", options.steps, int64_t{1}, int64_t{10'000'000}));
   MP_RETURN_IF_ERROR(CheckRange("batch_size", options.batch_size, int64_t{1}, int64_t{65'536}));
-  MP_RETURN_IF_ERROR(CheckRange("learning_rate", options.learning_rate, 0.0, 10.0));
+  MP_RETURN_IF_ERROR(CheckRange("learning_rate", options.learning_rate, 1e-12, 10.0));
   // Beyond the last step the cosine would divide by nothing.
   MP_RETURN_IF_ERROR(CheckRange("warmup_steps", options.warmup_steps, int64_t{0}, options.steps));
   MP_RETURN_IF_ERROR(CheckRange("weight_decay", options.weight_decay, 0.0, 10.0));
@@ -146,7 +147,8 @@ std::string StepSpecToJson(const StepSpec& spec) {
                  {"blob_directory", spec.blob_directory},
                  {"device", spec.device},
                  {"lease_bytes", spec.lease_bytes},
-                 {"threads", spec.threads}};
+                 {"threads", spec.threads},
+                 {"maximum_image_pixels", spec.decode_limits.maximum_pixels}};
   if (const auto* fine_tune = std::get_if<FineTuneSpec>(&spec.work)) {
     object["fine_tune"] = ToJson(*fine_tune);
   } else {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/data/image_codec.h"
 #include "core/data/task_source.h"
 #include "core/patch/alpha_policy.h"
 
@@ -68,6 +69,8 @@ struct StepSpec {
   std::string device = "cpu";
   int64_t lease_bytes = 0;
   int threads = 0;  // 0: as many as there are cores
+  // As the server's: what a task was accepted with must do for its jobs.
+  data::DecodeLimits decode_limits;
   std::variant<FineTuneSpec, SearchSpec> work;
 };
 

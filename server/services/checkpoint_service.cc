@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "server/checkpoint_weights.h"
+#include "server/garbage_collection.h"
+#include "server/job_messages.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 #include "server/services/listing.h"
@@ -62,25 +63,19 @@ grpc::ServerUnaryReactor* CheckpointService::CompareCheckpoints(grpc::CallbackSe
 absl::Status CheckpointService::Delete(const std::string& name) {
   const auto record = context_.resolver.FindCheckpoint(name);
   if (!record.ok()) return base::WithField(record.status(), "name");
-  base::MutexLock lock(blob_mutex_);
   MP_RETURN_IF_ERROR(context_.metadata.DeleteCheckpoint(record->id));
   context_.log.Info("checkpoint deleted", {{"checkpoint", record->id}});
-  // A running job may be about to record a checkpoint with the same blob: then the next start of the server collects
-  // it.
-  MP_ASSIGN_OR_RETURN(const std::vector<store::JobRecord> unfinished, context_.metadata.ListUnfinishedJobs());
-  MP_ASSIGN_OR_RETURN(const std::vector<std::string> used, context_.metadata.ListBlobDigests());
-  if (!unfinished.empty() || std::binary_search(used.begin(), used.end(), record->blob_digest)) return absl::OkStatus();
-  return context_.blobs.Delete(record->blob_digest);
+  CollectBlobs(context_.blobs, context_.metadata, context_.clock.Now(), context_.log);
+  return absl::OkStatus();
 }
 
 absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.checkpoint_id(), "checkpoint_id", request.request_id()));
-  if (const auto existing = context_.metadata.GetCheckpoint(request.checkpoint_id()); existing.ok()) {
-    MP_RETURN_IF_ERROR(
-        CheckRepeated("checkpoints", request.checkpoint_id(), request.request_id(), existing->manifest_json));
-    MP_ASSIGN_OR_RETURN(*response, ToMessage(*existing));
-    return absl::OkStatus();
-  }
+  const RequestKey key = MakeRequestKey(request, request.request_id());
+  const auto repeated = [&] {
+    return AnswerRepeated(kCheckpoints, context_.metadata.GetCheckpoint(request.checkpoint_id()), key, response);
+  };
+  if (const auto answer = repeated()) return *answer;
   if (request.mixture().terms().empty()) {
     return base::WithField(
         base::InvalidArgument("NO_TERMS", "the mixture has no term; name at least one checkpoint and its coefficient"),
@@ -93,7 +88,6 @@ absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1:
 
   v1::Checkpoint message;
   message.set_kind(v1::CHECKPOINT_KIND_MERGED);
-  message.set_size_bytes(merged.bytes());
   v1::Lineage& lineage = *message.mutable_lineage();
   lineage.set_model(ResourceName(kModels, resolution->model.id));
   lineage.set_model_digest(resolution->model.digest);
@@ -101,19 +95,37 @@ absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1:
   *lineage.mutable_parents() = resolution->message.terms();
   lineage.set_code_version(Version());
 
-  base::MutexLock lock(blob_mutex_);
-  store::CheckpointRecord record;
-  MP_ASSIGN_OR_RETURN(record.blob_digest, context_.blobs.Put(merged, {{"model_digest", resolution->model.digest},
-                                                                      {"code_version", Version()}}));
-  record.id = request.checkpoint_id();
-  record.model_id = resolution->model.id;
-  message.set_blob_digest(record.blob_digest);
-  record.manifest_json = ToRecordJson(message, request.request_id());
-  record.create_time = context_.clock.Now();
-  MP_RETURN_IF_ERROR(context_.metadata.InsertCheckpoint(record));
-  context_.log.Info("checkpoint merged", {{"checkpoint", record.id}, {"blob", record.blob_digest}});
-  MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
+  const auto record = Record(request, key, resolution->model.id, merged, std::move(message));
+  if (!record.ok()) {
+    // The blob may be one that nothing names now.
+    CollectBlobs(context_.blobs, context_.metadata, context_.clock.Now(), context_.log);
+    // The same call may have been made twice at a time, and the other one was faster.
+    return repeated().value_or(record.status());
+  }
+  context_.log.Info("checkpoint merged", {{"checkpoint", record->id}, {"blob", record->blob_digest}});
+  MP_ASSIGN_OR_RETURN(*response, ToMessage(*record));
   return absl::OkStatus();
+}
+
+absl::StatusOr<store::CheckpointRecord> CheckpointService::Record(const v1::InterpolateRequest& request,
+                                                                  const RequestKey& key, const std::string& model_id,
+                                                                  const tensor::WeightSet& weights,
+                                                                  v1::Checkpoint message) {
+  base::MutexLock lock(context_.blobs.mutex());
+  store::CheckpointRecord record;
+  MP_ASSIGN_OR_RETURN(
+      record.blob_digest,
+      context_.blobs.Put(weights, {{"model_digest", message.lineage().model_digest()}, {"code_version", Version()}}));
+  record.id = request.checkpoint_id();
+  record.model_id = model_id;
+  message.set_blob_digest(record.blob_digest);
+  message.set_size_bytes(BlobBytes(context_.blobs.directory(), record.blob_digest));
+  record.manifest_json = ToRecordJson(message, key);
+  record.create_time = context_.clock.Now();
+  const absl::Status inserted = context_.metadata.InsertCheckpoint(record);
+  if (inserted.code() == absl::StatusCode::kAlreadyExists) return base::WithField(inserted, "checkpoint_id");
+  MP_RETURN_IF_ERROR(inserted);
+  return record;
 }
 
 absl::StatusOr<v1::Mixture> CheckpointService::MixtureOf(const std::string& name) const {

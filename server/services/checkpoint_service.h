@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "core/base/mutex.h"
 #include "modelpatch/v1/checkpoint_service.grpc.pb.h"
+#include "server/record_messages.h"
 #include "server/services/service_context.h"
 #include "server/services/unary_call.h"
 
@@ -32,14 +32,16 @@ class CheckpointService final : public v1::CheckpointService::CallbackService {
  private:
   absl::Status Delete(const std::string& name);
   absl::Status Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response);
+  // Stores the blob and the record that names it. `message` is what the record is to say, but for the blob.
+  absl::StatusOr<store::CheckpointRecord> Record(const v1::InterpolateRequest& request, const RequestKey& key,
+                                                 const std::string& model_id, const tensor::WeightSet& weights,
+                                                 v1::Checkpoint message);
   absl::Status Compare(const v1::CompareCheckpointsRequest& request, const base::CancellationToken& cancellation,
                        v1::CompareCheckpointsResponse* response);
   // `models/…` is the mixture without a term, `checkpoints/…` the one at 1.
   absl::StatusOr<v1::Mixture> MixtureOf(const std::string& name) const;
 
   const ServiceContext context_;
-  // Held from the moment a blob is stored until a record names it, and while an unused blob is looked for and removed.
-  base::Mutex blob_mutex_;
 };
 
 }  // namespace modelpatch::server

@@ -84,19 +84,11 @@ v1::SweepSummary Summarize(const std::vector<patch::SweepPoint>& points, data::S
   summary.set_point_count(static_cast<int32_t>(points.size()));
   summary.set_seconds(seconds);
   std::vector<patch::AlphaAccuracies> curve;
-  const patch::SweepPoint* best = nullptr;
-  double best_mean = 0;
-  for (const patch::SweepPoint& point : points) {
-    const double mean = patch::MeanAccuracy(point.accuracies);
-    if (best == nullptr || mean > best_mean || (mean == best_mean && point.alpha < best->alpha)) {
-      best = &point;
-      best_mean = mean;
-    }
-    curve.push_back({point.alpha, point.accuracies});
-  }
-  if (best == nullptr) return summary;
-  summary.set_best_mean_alpha(best->alpha);
-  summary.set_best_mean_accuracy(best_mean);
+  for (const patch::SweepPoint& point : points) curve.push_back({point.alpha, point.accuracies});
+  const auto best = patch::ChooseAlpha(curve, patch::AlphaPolicy::kMean, /*epsilon_points=*/0);
+  if (!best.ok()) return summary;
+  summary.set_best_mean_alpha(curve[*best].alpha);
+  summary.set_best_mean_accuracy(patch::MeanAccuracy(curve[*best].accuracies));
   v1::PatchMetrics metrics = TradeOffOf(std::move(curve));
   if (metrics.has_distance_to_optimal()) *summary.mutable_metrics() = std::move(metrics);
   return summary;

@@ -49,6 +49,33 @@ void FillResults(const serve::ClassifyResult& result, const std::vector<std::str
   response->set_truncated_prompt_count(static_cast<int32_t>(result.truncated_prompts));
 }
 
+// An upper bound of the bytes that `FillResults` will take.
+int64_t ResponseBytes(int64_t images, const std::vector<std::string>& class_names, int64_t top_k) {
+  // Tags, lengths and three doubles of a ClassScore; tags and lengths of a ClassifyResult.
+  constexpr int64_t kScoreBytes = 48;
+  constexpr int64_t kImageBytes = 16;
+  const auto classes = static_cast<int64_t>(class_names.size());
+  int64_t longest = 0;
+  int64_t all = 0;
+  for (const std::string& name : class_names) {
+    longest = std::max(longest, static_cast<int64_t>(name.size()));
+    all += static_cast<int64_t>(name.size());
+  }
+  const int64_t kept = top_k == 0 ? classes : std::min(top_k, classes);
+  const int64_t names = std::min(all, kept * longest);
+  return images * (kImageBytes + names + kept * kScoreBytes);
+}
+
+absl::Status CheckResponseBytes(int64_t bytes, const ServerOptions& options) {
+  if (bytes <= options.maximum_message_bytes) return absl::OkStatus();
+  return base::WithField(
+      base::InvalidArgument("RESPONSE_TOO_LARGE",
+                            fmt::format("the scores of these images and classes could take {} bytes, and a message "
+                                        "holds {}; set top_k, or send fewer images at once",
+                                        bytes, options.maximum_message_bytes)),
+      "top_k");
+}
+
 void FillEmbeddings(const serve::Embeddings& embeddings, google::protobuf::RepeatedPtrField<v1::Embedding>* messages) {
   for (size_t start = 0; embeddings.width > 0 && start < embeddings.values.size();
        start += static_cast<size_t>(embeddings.width)) {
@@ -124,6 +151,8 @@ absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::Classify
   std::vector<std::string> class_names;
   class_names.reserve(engine_request.classes.size());
   for (const model::ClassPrompts& one : engine_request.classes) class_names.push_back(one.name);
+  MP_RETURN_IF_ERROR(
+      CheckResponseBytes(ResponseBytes(request.images_size(), class_names, request.top_k()), context_.options));
   context_.engine.Classify(std::move(engine_request), [call, response, class_names = std::move(class_names),
                                                        mixture = std::move(resolution->message)](
                                                           absl::StatusOr<serve::ClassifyResult> result) mutable {

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "core/model/model_loader.h"
+#include "core/tensor/safetensors_header.h"
 #include "server/copy_files.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
@@ -16,25 +18,33 @@
 namespace modelpatch::server {
 namespace {
 
-// Copies the files that make a model. One that is not there is left to the loader, which says what is missing.
+// Checks the header of the weights that are to follow the small files already in `destination`.
+absl::Status CheckBeforeWeights(const RootPaths& roots, const std::string& weights, const std::string& destination) {
+  constexpr uint64_t kLengthBytes = 8;
+  MP_ASSIGN_OR_RETURN(const FileBeginning length, ReadBeginning(roots, weights, kLengthBytes));
+  MP_ASSIGN_OR_RETURN(const uint64_t count, tensor::SafetensorsPrefixBytes(length.bytes, length.file_bytes));
+  MP_ASSIGN_OR_RETURN(const FileBeginning beginning, ReadBeginning(roots, weights, count));
+  MP_ASSIGN_OR_RETURN(const auto header, tensor::ParseSafetensorsHeader(beginning.bytes, beginning.file_bytes));
+  return model::CheckModelBeforeWeights(destination, header);
+}
+
+// Copies the files that make a model, the weights last and only if the others and their header can be right. A file
+// that is not there is left to the loader, which says what is missing.
 absl::Status CopyModel(const RootPaths& roots, const std::string& source, const std::string& destination,
                        const base::CancellationToken& cancellation) {
   for (const std::string& name : model::ModelFileNames()) {
     MP_RETURN_IF_ERROR(cancellation.Check());
     std::error_code error;
-    if (!std::filesystem::exists(source + "/" + name, error)) continue;
-    MP_RETURN_IF_ERROR(CopyFile(roots, source + "/" + name, destination + "/" + name));
+    const std::string path = source + "/" + name;
+    if (!std::filesystem::exists(path, error)) continue;
+    const bool is_weights = name == model::ModelFileNames().back();
+    if (is_weights) {
+      MP_RETURN_IF_ERROR(WithPathShownAs(CheckBeforeWeights(roots, path, destination), destination, source));
+    }
+    MP_RETURN_IF_ERROR(CopyFile(roots, path, destination + "/" + name, cancellation,
+                                is_weights ? UINT64_MAX : model::kMaximumModelTextBytes));
   }
   return absl::OkStatus();
-}
-
-// Messages speak of the client's directory, not of our copy.
-absl::Status WithPath(const absl::Status& status, const std::string& staged, const std::string& given) {
-  std::string message(status.message());
-  for (size_t at; (at = message.find(staged)) != std::string::npos;) message.replace(at, staged.size(), given);
-  const absl::Status renamed = base::Error(status.code(), base::ReasonOf(status), message);
-  const std::string field = base::FieldOf(status);
-  return field.empty() ? renamed : base::WithField(renamed, field);
 }
 
 v1::Model Describe(const model::ClipModel& loaded) {
@@ -93,11 +103,11 @@ grpc::ServerUnaryReactor* ModelService::DeleteModel(grpc::CallbackServerContext*
 absl::Status ModelService::Import(const v1::ImportModelRequest& request, const base::CancellationToken& cancellation,
                                   v1::Model* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.model_id(), "model_id", request.request_id()));
-  if (const auto existing = context_.metadata.GetModel(request.model_id()); existing.ok()) {
-    MP_RETURN_IF_ERROR(CheckRepeated("models", request.model_id(), request.request_id(), existing->details_json));
-    MP_ASSIGN_OR_RETURN(*response, ToMessage(*existing));
-    return absl::OkStatus();
-  }
+  const RequestKey key = MakeRequestKey(request, request.request_id());
+  const auto repeated = [&] {
+    return AnswerRepeated(kModels, context_.metadata.GetModel(request.model_id()), key, response);
+  };
+  if (const auto answer = repeated()) return *answer;
   const auto source = context_.import_roots.Resolve(request.path());
   if (!source.ok()) return base::WithField(source.status(), "path");
   if (std::error_code error; !std::filesystem::is_directory(*source, error)) {
@@ -118,14 +128,14 @@ absl::Status ModelService::Import(const v1::ImportModelRequest& request, const b
   v1::Model message;
   {
     const auto loaded = model::LoadModel(staged_path, tensor::Device(), cancellation);
-    if (!loaded.ok()) return base::WithField(WithPath(loaded.status(), staged_path, *source), "path");
+    if (!loaded.ok()) return base::WithField(WithPathShownAs(loaded.status(), staged_path, *source), "path");
     message = Describe(**loaded);
   }
   message.set_source_path(*source);
   message.set_size_bytes(DirectoryBytes(staged_path));
   record.id = request.model_id();
   record.digest = message.digest();
-  record.details_json = ToRecordJson(message, request.request_id());
+  record.details_json = ToRecordJson(message, key);
   record.create_time = context_.clock.Now();
 
   base::MutexLock lock(context_.models.mutex());
@@ -133,7 +143,8 @@ absl::Status ModelService::Import(const v1::ImportModelRequest& request, const b
   if (const absl::Status inserted = context_.metadata.InsertModel(record); !inserted.ok()) {
     const auto in_use = InUse(record.digest);
     if (in_use.ok() && !*in_use) (void)context_.models.Remove(record.digest);
-    return inserted;
+    // The same call may have been made twice at a time, and the other one was faster.
+    return repeated().value_or(inserted);
   }
   context_.log.Info("model imported", {{"model", record.id}, {"digest", record.digest}, {"path", *source}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(record));

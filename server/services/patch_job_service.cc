@@ -9,6 +9,7 @@
 #include "core/tensor/guard.h"
 #include "server/job_messages.h"
 #include "server/resource_names.h"
+#include "server/services/job_end_collection.h"
 #include "server/step_events.h"
 
 namespace modelpatch::server {
@@ -20,13 +21,16 @@ constexpr size_t kQueuedEvents = 64;
 // Passes a job's events on to a stream; holds the watcher's place while it lives.
 class StreamWatcher final : public sched::JobWatcher {
  public:
-  StreamWatcher(std::shared_ptr<StreamCall<v1::PatchJobEvent>> stream, JobEventConverter converter,
+  // Follows the log from its beginning, as the converter learns the job's state from every event, and passes on what
+  // comes after the event of number `after`.
+  StreamWatcher(std::shared_ptr<StreamCall<v1::PatchJobEvent>> stream, JobEventConverter converter, int64_t after,
                 std::shared_ptr<void> place)
-      : stream_(std::move(stream)), converter_(std::move(converter)), place_(std::move(place)) {}
+      : stream_(std::move(stream)), converter_(std::move(converter)), after_(after), place_(std::move(place)) {}
 
   bool OnEvent(const sched::Event& event) override {
     // The same event is offered again after a refusal: it is converted once.
     if (!pending_.has_value() || pending_->number() != event.number) pending_ = converter_.Convert(event);
+    if (event.number <= after_) return true;
     if (!stream_->TryWrite(*pending_)) return false;
     pending_.reset();
     return true;
@@ -37,6 +41,7 @@ class StreamWatcher final : public sched::JobWatcher {
  private:
   const std::shared_ptr<StreamCall<v1::PatchJobEvent>> stream_;
   JobEventConverter converter_;
+  const int64_t after_;
   const std::shared_ptr<void> place_;
   std::optional<v1::PatchJobEvent> pending_;
 };
@@ -48,6 +53,11 @@ absl::StatusOr<std::string> JobId(const std::string& name) {
 }
 
 }  // namespace
+
+PatchJobService::PatchJobService(const ServiceContext& context, JobPlanner planner)
+    : context_(context), planner_(std::move(planner)) {
+  CollectBlobsAfterUnfinishedJobs(context_);
+}
 
 absl::StatusOr<v1::PatchJob> PatchJobService::Describe(const store::JobRecord& record) {
   MP_ASSIGN_OR_RETURN(const std::vector<store::StepRecord> steps, context_.metadata.ListSteps(record.id));
@@ -110,6 +120,14 @@ grpc::ServerUnaryReactor* PatchJobService::DeletePatchJob(grpc::CallbackServerCo
 }
 
 absl::Status PatchJobService::Create(const v1::CreatePatchJobRequest& request, v1::PatchJob* response) {
+  MP_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  // First of all: a repeated request has its job, also if the job's task has been deleted since or too many jobs wait.
+  MP_ASSIGN_OR_RETURN(const auto earlier,
+                      context_.metadata.FindJobOfRequest(request.request_id(), RequestDigestOf(request)));
+  if (earlier.has_value()) {
+    MP_ASSIGN_OR_RETURN(*response, Describe(*earlier));
+    return absl::OkStatus();
+  }
   MP_ASSIGN_OR_RETURN(const PlannedJob planned, planner_.Plan(request, context_.clock.Now()));
   MP_ASSIGN_OR_RETURN(const std::vector<store::JobRecord> unfinished, context_.metadata.ListUnfinishedJobs());
   if (static_cast<int64_t>(unfinished.size()) >= context_.options.maximum_unfinished_jobs) {
@@ -117,9 +135,14 @@ absl::Status PatchJobService::Create(const v1::CreatePatchJobRequest& request, v
         "TOO_MANY_UNFINISHED_JOBS",
         fmt::format("{} jobs wait or run already; try again when some have ended", unfinished.size()));
   }
-  MP_ASSIGN_OR_RETURN(const store::JobRecord record, context_.scheduler.Submit(planned.job, planned.steps));
-  context_.log.Info("patch job submitted", {{"job", record.id}, {"request_id", record.request_id}});
-  MP_ASSIGN_OR_RETURN(*response, Describe(record));
+  const absl::StatusOr<store::JobRecord> record = context_.scheduler.Submit(planned.job, planned.steps);
+  if (record.status().code() == absl::StatusCode::kAlreadyExists && base::FieldOf(record.status()).empty()) {
+    return base::WithField(record.status(), "patch_job_id");
+  }
+  MP_RETURN_IF_ERROR(record.status());
+  CollectBlobsAfter(context_, record->id);
+  context_.log.Info("patch job submitted", {{"job", record->id}, {"request_id", record->request_id}});
+  MP_ASSIGN_OR_RETURN(*response, Describe(*record));
   return absl::OkStatus();
 }
 
@@ -152,9 +175,9 @@ absl::Status PatchJobService::StartWatch(const v1::WatchPatchJobRequest& request
   }
   std::shared_ptr<void> place(nullptr, [this](void*) { watches_.fetch_sub(1); });
   JobEventConverter converter(stored.spec().model(), ResourceName(kCheckpoints, id), StepNames(steps));
-  auto watcher = std::make_shared<StreamWatcher>(stream, std::move(converter), std::move(place));
-  MP_ASSIGN_OR_RETURN(const int64_t watch,
-                      context_.scheduler.Subscribe(id, request.after_event_number() + 1, std::move(watcher)));
+  auto watcher =
+      std::make_shared<StreamWatcher>(stream, std::move(converter), request.after_event_number(), std::move(place));
+  MP_ASSIGN_OR_RETURN(const int64_t watch, context_.scheduler.Subscribe(id, /*from_number=*/1, std::move(watcher)));
   stream->SetHooks({.on_room = [this] { context_.scheduler.Wake(); },
                     .on_cancel = [this, watch] { context_.scheduler.Unsubscribe(watch); }});
   // The client may have gone before there was anything to unsubscribe.

@@ -15,8 +15,7 @@ namespace modelpatch::server {
 
 class PatchJobService final : public v1::PatchJobService::CallbackService {
  public:
-  PatchJobService(const ServiceContext& context, JobPlanner planner)
-      : context_(context), planner_(std::move(planner)) {}
+  PatchJobService(const ServiceContext& context, JobPlanner planner);
 
   grpc::ServerUnaryReactor* CreatePatchJob(grpc::CallbackServerContext* context,
                                            const v1::CreatePatchJobRequest* request, v1::PatchJob* response) override;

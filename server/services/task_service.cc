@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <thread>
+#include <tuple>
 #include <utility>
 
 #include "core/base/digest.h"
+#include "core/data/example_loop.h"
 #include "core/data/task.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
@@ -15,6 +19,9 @@
 
 namespace modelpatch::server {
 namespace {
+
+// One image that is being decoded may take 700 MB.
+constexpr int kMaximumDecodeThreads = 4;
 
 absl::Status InTask(const absl::Status& status, const v1::Task& task) {
   return base::WithField(WithTaskField(status, task), "task");
@@ -30,13 +37,33 @@ absl::Status CheckPaths(const data::TaskSource& source, const RootPaths& roots) 
   return absl::OkStatus();
 }
 
-// Messages speak of the client's files, not of our copies.
-absl::Status WithoutStagedPath(const absl::Status& status, const std::string& staged) {
-  std::string message(status.message());
-  for (size_t at; (at = message.find(staged + "/")) != std::string::npos;) message.erase(at, staged.size() + 1);
-  const absl::Status renamed = base::Error(status.code(), base::ReasonOf(status), message);
-  const std::string field = base::FieldOf(status);
-  return field.empty() ? renamed : base::WithField(renamed, field);
+// Messages speak of the client's files, not of our copies. `copied` is `asked` with the copies' paths, all below
+// `directory`.
+absl::Status WithClientsPaths(absl::Status status, const std::string& task_id, const data::TaskSource& asked,
+                              const data::TaskSource& copied, const std::string& directory) {
+  for (const auto& [split, path, copy] : {std::tuple(data::Split::kTrain, &asked.train, &copied.train),
+                                          {data::Split::kValidation, &asked.validation, &copied.validation},
+                                          {data::Split::kTest, &asked.test, &copied.test}}) {
+    if (path->empty()) continue;
+    status = WithPathShownAs(WithPathShownAs(status, *copy, *path), data::ShownPath(task_id, split), *path);
+  }
+  return WithPathShownAs(status, directory + "/", "");
+}
+
+// Decodes every image: one that cannot be read must not come to light in the middle of a job.
+absl::Status CheckImages(const data::Task& task, const data::TaskSource& source,
+                         const base::CancellationToken& cancellation) {
+  if (source.format != "image-folder") return absl::OkStatus();  // of the others, opening checks all
+  const int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaximumDecodeThreads);
+  for (const data::Split split : {data::Split::kTrain, data::Split::kValidation, data::Split::kTest}) {
+    const auto& dataset = task.split(split);
+    if (dataset == nullptr) continue;
+    const absl::Status status = data::ForEachExample(dataset->size(), threads, cancellation,
+                                                     [&](int64_t index) { return dataset->image(index).status(); });
+    const bool carved_out = split == data::Split::kValidation && source.validation.empty();
+    if (!status.ok()) return base::WithField(status, data::SplitName(carved_out ? data::Split::kTrain : split));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -78,11 +105,11 @@ grpc::ServerUnaryReactor* TaskService::DeleteTask(grpc::CallbackServerContext* c
 absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const base::CancellationToken& cancellation,
                                  v1::Task* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.task_id(), "task_id", request.request_id()));
-  if (const auto existing = context_.metadata.GetTask(request.task_id()); existing.ok()) {
-    MP_RETURN_IF_ERROR(CheckRepeated("tasks", request.task_id(), request.request_id(), existing->details_json));
-    MP_ASSIGN_OR_RETURN(*response, ToMessage(*existing));
-    return absl::OkStatus();
-  }
+  const RequestKey key = MakeRequestKey(request, request.request_id());
+  const auto repeated = [&] {
+    return AnswerRepeated(kTasks, context_.metadata.GetTask(request.task_id()), key, response);
+  };
+  if (const auto answer = repeated()) return *answer;
   const v1::Task& asked = request.task();
   const auto source = ToTaskSource(asked, context_.import_roots);
   if (!source.ok()) return base::WithField(source.status(), "task");
@@ -98,26 +125,31 @@ absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const bas
   {
     data::DecodeLimits limits;
     limits.maximum_pixels = context_.options.maximum_image_pixels;
-    const auto opened = data::OpenTask(request.task_id(), WithDirectory(*stored, staged_path), limits);
-    if (!opened.ok()) return InTask(WithoutStagedPath(opened.status(), staged_path), asked);
+    const data::TaskSource copied = WithDirectory(*stored, staged_path);
+    const auto opened = data::OpenTask(request.task_id(), copied, limits);
+    const absl::Status checked = opened.ok() ? CheckImages(*opened, copied, cancellation) : opened.status();
+    if (!checked.ok()) {
+      return InTask(WithClientsPaths(checked, request.task_id(), *source, copied, staged_path), asked);
+    }
     FillTask(*opened, message);
   }
   // Equal bytes in equal places share one directory.
-  const std::string key =
+  const std::string content =
       ContentKeyOf(*stored).empty() ? "" : base::Sha256Hex(message.digest() + "\n" + data::TaskSourceToJson(*stored));
   store::TaskRecord record;
   record.id = request.task_id();
   record.digest = message.digest();
-  record.source_json = data::TaskSourceToJson(key.empty() ? *stored : WithDirectory(*stored, key));
-  record.details_json = ToRecordJson(message, request.request_id());
+  record.source_json = data::TaskSourceToJson(content.empty() ? *stored : WithDirectory(*stored, content));
+  record.details_json = ToRecordJson(message, key);
   record.create_time = context_.clock.Now();
 
   base::MutexLock lock(context_.tasks.mutex());
-  if (!key.empty()) MP_RETURN_IF_ERROR(context_.tasks.Publish(*staged, key));
+  if (!content.empty()) MP_RETURN_IF_ERROR(context_.tasks.Publish(*staged, content));
   if (const absl::Status inserted = context_.metadata.InsertTask(record); !inserted.ok()) {
-    const auto in_use = InUse(key);
-    if (!key.empty() && in_use.ok() && !*in_use) (void)context_.tasks.Remove(key);
-    return inserted;
+    const auto in_use = InUse(content);
+    if (!content.empty() && in_use.ok() && !*in_use) (void)context_.tasks.Remove(content);
+    // The same call may have been made twice at a time, and the other one was faster.
+    return repeated().value_or(inserted);
   }
   context_.log.Info("task created", {{"task", record.id}, {"digest", record.digest}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(record));

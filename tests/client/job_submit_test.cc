@@ -48,7 +48,7 @@ TEST(JobSubmitTest, Policies) {
                 .alpha_policy()
                 .fixed_alpha(),
             0.3);
-  EXPECT_THROW(Parse("--model m --patch-task t --alpha-policy best"), CLI::ParseError);
+  EXPECT_THROW(Parse("--model m --patch-task t --alpha-policy best").IgnoreError(), CLI::ParseError);
 }
 
 TEST(JobSubmitTest, AlphasAndNames) {

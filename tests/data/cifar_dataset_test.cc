@@ -92,5 +92,15 @@ TEST_F(CifarDatasetTest, RefusesCutAndEmptyFiles) {
               FailsWith(absl::StatusCode::kNotFound, "DATASET_FILES_MISSING"));
 }
 
+TEST_F(CifarDatasetTest, ReadsNoFurtherThanAFileMayBe) {
+  // Half a megabyte that claims 544: whole records, valid labels.
+  const std::string member = Gzip(std::string(32 << 20, '\0'));
+  std::string bomb;
+  for (int i = 0; i < 17; ++i) bomb += member;
+  const auto opened = OpenCifarDataset(Write("x.bin.gz", bomb + "damage behind the limit"), Split::kTrain, 10);
+  EXPECT_THAT(opened, FailsWith(kInvalid, "DATASET_TOO_LARGE"));
+  EXPECT_THAT(std::string(opened.status().message()), HasSubstr("174705 images fit"));
+}
+
 }  // namespace
 }  // namespace modelpatch::data

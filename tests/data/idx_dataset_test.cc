@@ -58,6 +58,24 @@ TEST_F(IdxDatasetTest, GzipAndRawAreTheSame) {
   EXPECT_THAT(Open(Split::kValidation), FailsWith(kInvalid, "DATASET_AMBIGUOUS"));
 }
 
+TEST_F(IdxDatasetTest, ADotMayStandForTheLastHyphen) {
+  Write("train-images.idx3-ubyte", IdxImages(3, 2, 4));
+  Write("train-labels.idx1-ubyte", IdxLabels({7, 0, 9}));
+  Write("t10k-images.idx3-ubyte.gz", Gzip(IdxImages(2, 2, 4)));
+  Write("t10k-labels.idx1-ubyte.gz", Gzip(IdxLabels({1, 2})));
+  // As some archives leave them beside the files.
+  Write("train-images-idx3-ubyte/train-images-idx3-ubyte", IdxImages(1, 2, 4));
+  ASSERT_OK_AND_ASSIGN(const OpenedDataset train, Open(Split::kTrain));
+  EXPECT_EQ(LabelsOf(*train.dataset), (std::vector<int32_t>{7, 0, 9}));
+  ASSERT_OK_AND_ASSIGN(const OpenedDataset test, Open(Split::kTest));
+  EXPECT_EQ(LabelsOf(*test.dataset), (std::vector<int32_t>{1, 2}));
+  // The original spelling goes first.
+  Write("t10k-images-idx3-ubyte", IdxImages(1, 2, 4));
+  Write("t10k-labels-idx1-ubyte", IdxLabels({5}));
+  ASSERT_OK_AND_ASSIGN(const OpenedDataset original, Open(Split::kTest));
+  EXPECT_EQ(LabelsOf(*original.dataset), (std::vector<int32_t>{5}));
+}
+
 TEST_F(IdxDatasetTest, FindsTheLabelsBesideAnImagesFile) {
   Write("my-images.idx3", IdxImages(2, 3, 3));
   Write("my-labels.idx1.gz", Gzip(IdxLabels({1, 2})));

@@ -1,6 +1,7 @@
 #include "core/data/image_folder_dataset.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
@@ -11,6 +12,7 @@ namespace {
 using ::modelpatch::testing::FailsWith;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 // A binary PPM of one pixel.
@@ -54,6 +56,19 @@ TEST_F(ImageFolderDatasetTest, AnUndecodableFileIsNamedWhenItIsAskedFor) {
   const auto image = opened.dataset->image(0);
   EXPECT_THAT(image, FailsWith(kInvalid, "IMAGE_TRUNCATED"));
   EXPECT_THAT(std::string(image.status().message()), HasSubstr("a/x.ppm"));
+}
+
+TEST_F(ImageFolderDatasetTest, MessagesAboutImagesMayNameAnotherDirectory) {
+  Write("a/x.ppm", "P6 1 1 255\n");
+  Write("a/y.ppm", Ppm(1));
+  ASSERT_OK_AND_ASSIGN(const OpenedDataset opened, OpenImageFolderDataset(directory_.path(), {}, "pets"));
+  std::filesystem::remove(directory_.Path("a/y.ppm"));
+  for (const auto& [index, name] : {std::pair(0, "pets/a/x.ppm"), {1, "pets/a/y.ppm"}}) {
+    const std::string message(opened.dataset->image(index).status().message());
+    EXPECT_THAT(message, HasSubstr(name));
+    EXPECT_THAT(message, Not(HasSubstr(directory_.path())));
+  }
+  EXPECT_THAT(opened.dataset->image(1), FailsWith(absl::StatusCode::kNotFound, "FILE_NOT_FOUND"));
 }
 
 TEST_F(ImageFolderDatasetTest, RefusesWhatIsNoImageFolder) {

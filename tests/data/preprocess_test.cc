@@ -1,5 +1,6 @@
 #include "core/data/preprocess.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +18,6 @@ using ::modelpatch::testing::FailsWith;
 using ::modelpatch::testing::NoiseImage;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
-constexpr auto kUnsupported = absl::StatusCode::kFailedPrecondition;
 
 TEST(PreprocessTest, ReadsTheOldForm) {
   ASSERT_OK_AND_ASSIGN(const PreprocessConfig config, ParsePreprocessConfig(R"({
@@ -52,7 +52,7 @@ TEST(PreprocessTest, RefusesOtherTransforms) {
         R"({"do_rescale": false})", R"({"rescale_factor": 1})", R"({"size": {"height": 224, "width": 224}})",
         R"({"size": 256, "crop_size": 224})", R"({"size": 256, "crop_size": {"height": 224, "width": 256}})",
         R"({"size": {"shortest_edge": 224, "longest_edge": 300}})"}) {
-    EXPECT_THAT(ParsePreprocessConfig(json), FailsWith(kUnsupported, "UNSUPPORTED_PREPROCESSING")) << json;
+    EXPECT_THAT(ParsePreprocessConfig(json), FailsWith(kInvalid, "UNSUPPORTED_PREPROCESSING")) << json;
   }
 }
 
@@ -71,16 +71,37 @@ TEST(PreprocessTest, RefusesMalformedDocuments) {
                            R"({"crop_size": {}})",
                            R"({"do_resize": 1})",
                            R"({"resample": "bicubic"})",
+                           R"({"crop_size": {"height": "x", "width": 224}})",
                            R"({"image_mean": 0.5})",
                            R"({"image_mean": [1, 2]})",
                            R"({"image_mean": [1, 2, "3"]})",
                            R"({"image_std": [1, 0, 1]})",
                            R"({"image_std": [1, -1, 1]})",
                            R"({"image_std": [1, 1e300, 1]})",
-                           R"({"image_mean": [1, -1e300, 1]})"}) {
+                           R"({"image_mean": [1, -1e300, 1]})",
+                           R"({"image_std": [1, 1e-7, 1]})",
+                           R"({"image_mean": [1, 257, 1]})"}) {
     EXPECT_THAT(ParsePreprocessConfig(json), FailsWith(kInvalid, "BAD_PREPROCESSOR_CONFIG")) << json;
   }
   EXPECT_EQ(base::FieldOf(ParsePreprocessConfig(R"({"image_std": [1, 0, 1]})").status()), "image_std");
+}
+
+TEST(PreprocessTest, RefusesTextsThatHideOrHoldTooMuch) {
+  const auto refused = FailsWith(kInvalid, "BAD_PREPROCESSOR_CONFIG");
+  EXPECT_THAT(ParsePreprocessConfig(std::string("{}\0{", 4)), refused);
+  EXPECT_OK(ParsePreprocessConfig("{}" + std::string((1 << 20) - 2, ' ')));
+  EXPECT_THAT(ParsePreprocessConfig("{}" + std::string((1 << 20) - 1, ' ')), refused);
+}
+
+TEST(PreprocessTest, DeepNestingIsRefusedWithoutRecursion) {
+  const std::string deep = std::string(250'000, '[') + std::string(250'000, ']');
+  const auto refused = FailsWith(kInvalid, "BAD_PREPROCESSOR_CONFIG");
+  for (const char* key : {"size", "crop_size", "do_resize", "resample", "rescale_factor", "image_mean", "image_std"}) {
+    EXPECT_THAT(ParsePreprocessConfig(fmt::format(R"({{"{}": {}}})", key, deep)), refused) << key;
+  }
+  EXPECT_THAT(ParsePreprocessConfig(fmt::format(R"({{"image_mean": [1, 1, {}]}})", deep)), refused);
+  EXPECT_THAT(ParsePreprocessConfig(fmt::format(R"({{"crop_size": {{"height": {}, "width": {}}}}})", deep, deep)),
+              refused);
 }
 
 TEST(PreprocessTest, NormalizesToPlanes) {

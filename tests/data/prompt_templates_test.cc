@@ -79,6 +79,7 @@ TEST(ExpandClassNames, RefusesBadEntriesByTheirPath) {
   EXPECT_THAT(ExpandClassNames({"airplane", "builtin:cifar10"}), FailsWith(kInvalid, "DUPLICATE_CLASS_NAME"));
   EXPECT_THAT(ExpandClassNames({"cat", ""}), FailsWith(kInvalid, "EMPTY_CLASS_NAME"));
   EXPECT_THAT(ExpandClassNames({"cat", " "}), FailsWith(kInvalid, "EMPTY_CLASS_NAME"));
+  EXPECT_THAT(ExpandClassNames({"cat", "\u3000\u00a0\t"}), FailsWith(kInvalid, "EMPTY_CLASS_NAME"));
   EXPECT_THAT(ExpandClassNames({"builtin:mtsd"}), FailsWith(kInvalid, "UNKNOWN_BUILTIN"));
   EXPECT_THAT(ExpandClassNames({"\xc3"}), FailsWith(kInvalid, "INVALID_UTF8"));
   std::vector<std::string> many;
@@ -91,6 +92,34 @@ TEST(ExpandClassNames, RefusesBadEntriesByTheirPath) {
 TEST(ExpandClassNames, TakesABuiltinListAsItIs) {
   ASSERT_OK_AND_ASSIGN(const auto imagenet, ExpandClassNames({"builtin:ImageNet"}));
   EXPECT_EQ(imagenet.size(), 1000u);
+}
+
+TEST(CheckClassNames, TakesNamesAsTheyAre) {
+  EXPECT_OK(CheckClassNames({"builtin:cifar10", "builtin:nothing", "cat"}));
+  const auto duplicate = CheckClassNames({"cat", "dog", "cat"});
+  EXPECT_THAT(duplicate, FailsWith(kInvalid, "DUPLICATE_CLASS_NAME"));
+  EXPECT_EQ(base::FieldOf(duplicate), "class_names[2]");
+  EXPECT_THAT(CheckClassNames({"cat", "\u2003"}), FailsWith(kInvalid, "EMPTY_CLASS_NAME"));
+  EXPECT_THAT(CheckClassNames({"\xc3"}), FailsWith(kInvalid, "INVALID_UTF8"));
+}
+
+TEST(CheckPromptSizes, ComparesTheLongestNameInEveryTemplateWithTheLimit) {
+  const std::vector<std::string> names = {"cat", std::string(1000, 'x'), "dog"};
+  EXPECT_OK(CheckPromptSizes(names, {"{c}" + std::string(kMaximumPromptBytes - 1000, 'y')}));
+  const auto literal = CheckPromptSizes(names, {"{c}", "{c}" + std::string(kMaximumPromptBytes - 999, 'y')});
+  EXPECT_THAT(literal, FailsWith(kInvalid, "PROMPT_TOO_LONG"));
+  EXPECT_EQ(base::FieldOf(literal), "class_names[1]");
+  EXPECT_OK(CheckPromptSizes(names, {"{c}{c}{c}{c}{c}{c}{c}{c}"}));
+  EXPECT_THAT(CheckPromptSizes(names, {"{c}{c}{c}{c}{c}{c}{c}{c}{c}"}), FailsWith(kInvalid, "PROMPT_TOO_LONG"));
+  EXPECT_OK(CheckPromptSizes({}, {std::string(kMaximumPromptBytes, 'y') + "{c}"})) << "no names, no prompts";
+}
+
+TEST(CheckPromptSizes, BoundsAllPromptsTogether) {
+  const std::vector<std::string> names(1 << 10, std::string(1 << 10, 'x'));
+  EXPECT_OK(CheckPromptSizes(names, std::vector<std::string>(256, "{c}")));
+  const auto too_large = CheckPromptSizes(names, std::vector<std::string>(257, "{c}"));
+  EXPECT_THAT(too_large, FailsWith(kInvalid, "PROMPTS_TOO_LARGE"));
+  EXPECT_EQ(base::FieldOf(too_large), "class_names");
 }
 
 }  // namespace

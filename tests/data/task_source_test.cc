@@ -88,6 +88,9 @@ TEST(CheckTaskSource, NamesTheFieldAtFault) {
   ExpectRefused(source, "validation_fraction", "BAD_VALIDATION_FRACTION");
   (source = Files()).templates = {"none"};
   ExpectRefused(source, "templates[0]", "TEMPLATE_WITHOUT_CLASS");
+  (source = Files()).class_names = {"cat", std::string(8000, 'x')};
+  source.templates = {"{c}", "{c}" + std::string(500, 'y')};
+  ExpectRefused(source, "class_names[1]", "PROMPT_TOO_LONG");
   (source = Generated()).test = "/x";
   ExpectRefused(source, "test", "UNEXPECTED_FIELD");
   (source = Generated()).generator = "faces";

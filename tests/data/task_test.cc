@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "core/data/prompt_templates.h"
 #include "tests/data/dataset_samples.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
@@ -129,6 +130,33 @@ TEST_F(TaskTest, FolderNamesAreTheDefaultClassNames) {
   const auto shifted = OpenTask("pets", source);
   EXPECT_THAT(shifted, FailsWith(kInvalid, "DATASET_CLASS_MISMATCH"));
   EXPECT_EQ(base::FieldOf(shifted.status()), "test");
+}
+
+TEST_F(TaskTest, FolderNamesStandForThemselves) {
+  for (const char* name : {"test/builtin:cifar10/1.ppm", "test/builtin:nothing/1.ppm"}) Write(name, kPixel);
+  TaskSource source;
+  source.format = "image-folder";
+  source.test = directory_.Path("test");
+  ASSERT_OK_AND_ASSIGN(const Task task, OpenTask("odd", source));
+  EXPECT_THAT(task.class_names, ElementsAre("builtin:cifar10", "builtin:nothing"));
+  Write("test/\u3000/1.ppm", kPixel);
+  const auto blank = OpenTask("odd", source);
+  EXPECT_THAT(blank, FailsWith(kInvalid, "EMPTY_CLASS_NAME"));
+  EXPECT_EQ(base::FieldOf(blank.status()), "class_names[2]");
+}
+
+TEST_F(TaskTest, PromptsThatCouldNotBeEvaluatedAreRefused) {
+  Write("test/a long name/1.ppm", kPixel);
+  Write("test/name/1.ppm", kPixel);
+  TaskSource source;
+  source.format = "image-folder";
+  source.test = directory_.Path("test");
+  source.templates = {"{c}", "{c}" + std::string(kMaximumPromptBytes - 5, 'x')};
+  const auto too_long = OpenTask("long", source);
+  EXPECT_THAT(too_long, FailsWith(kInvalid, "PROMPT_TOO_LONG"));
+  EXPECT_EQ(base::FieldOf(too_long.status()), "class_names[0]");
+  source.class_names = {"a", "bc"};
+  EXPECT_OK(OpenTask("short", source));
 }
 
 TEST_F(TaskTest, OpensGenerators) {

@@ -24,7 +24,8 @@ using ::testing::HasSubstr;
 class PatchFlowTest : public EndToEnd {
  protected:
   void SetUp() override {
-    StartServer();
+    // So long that a stop which waits for it is seen.
+    StartServer({"--drain-seconds", "3600"});
     if (HasFatalFailure()) return;
     ImportModelAndTasks();
   }
@@ -59,7 +60,10 @@ TEST_F(PatchFlowTest, AJobMakesACheckpointThatServesAtEveryAlpha) {
   EXPECT_EQ(alphas, (std::set<double>{0, 0.5, 1}));
   EXPECT_EQ(events.back().state_change().state(), v1::PATCH_JOB_STATE_SUCCEEDED)
       << events.back().state_change().message();
-  // The stream can be taken up anywhere, also after the end.
+  // The stream can be taken up anywhere, also after the end, and tells the same.
+  const std::vector<v1::PatchJobEvent> rest = Watch("first", {}, 3);
+  ASSERT_EQ(rest.size(), events.size() - 3);
+  for (size_t i = 0; i < rest.size(); ++i) EXPECT_EQ(rest[i].SerializeAsString(), events[i + 3].SerializeAsString());
   const std::vector<v1::PatchJobEvent> tail = Watch("first", {}, events.back().number() - 2);
   ASSERT_EQ(tail.size(), 2u);
   EXPECT_EQ(tail.front().number(), events.back().number() - 1);
@@ -346,7 +350,11 @@ TEST_F(PatchFlowTest, HealthMetricsAndGracefulStop) {
                                  "service=\"modelpatch.v1.InferenceService\"} 1"));
   EXPECT_THAT(metrics, HasSubstr("modelpatch_build_info"));
 
-  // A watch that is open does not hold the server up, and is told that the server stops.
+  // Watches that are open do not hold the server up, and a job's is told that the server stops.
+  grpc::ClientContext health_context;
+  const auto health_reader = health->Watch(&health_context, grpc::health::v1::HealthCheckRequest());
+  grpc::health::v1::HealthCheckResponse health_response;
+  ASSERT_TRUE(health_reader->Read(&health_response));
   ASSERT_THAT(Submit(JobRequest("left-running", 1'000'000)), Succeeds());
   ASSERT_FALSE(Watch("left-running", IsTrainingProgress).empty());
   grpc::ClientContext watch_context;
@@ -370,6 +378,27 @@ TEST_F(PatchFlowTest, HealthMetricsAndGracefulStop) {
   v1::PatchJob job;
   ASSERT_THAT(stubs_->jobs->CancelPatchJob(&cancel_context, cancel, &job), Succeeds());
   EXPECT_EQ(WaitForJob("left-running").state(), v1::PATCH_JOB_STATE_CANCELLED);
+}
+
+TEST_F(PatchFlowTest, WorkThatNobodyWaitsForHoldsUpNeitherOthersNorTheStop) {
+  v1::ClassifyRequest slow = ClassifyRequestAt("", 0);
+  for (int i = 0; i < 9000; ++i)
+    slow.mutable_class_prompts()->mutable_names()->add_class_names(fmt::format("thing {}", i));
+  for (int i = 0; i < 100; ++i) {
+    slow.mutable_class_prompts()->mutable_names()->add_templates(fmt::format("photo {} of a {{c}}.", i));
+  }
+  slow.set_top_k(1);
+  // As many as there are threads that make zero-shot heads, and more.
+  for (int i = 0; i < 4; ++i) {
+    slow.mutable_class_prompts()->mutable_names()->set_class_names(3, fmt::format("another {}", i));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(300));
+    v1::ClassifyResponse ignored;
+    EXPECT_EQ(stubs_->inference->Classify(&context, slow, &ignored).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  }
+  EXPECT_THAT(Classify(ClassifyRequestAt("", 0)), Succeeds());
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0);
 }
 
 TEST_F(PatchFlowTest, TheReadyFileSaysWhereAndIsRemoved) {

@@ -201,6 +201,13 @@ class PythonClientTest(unittest.TestCase):
         self.assertNotEqual(answers[0], answers[2])
         self.assertNotEqual(answers[0], answers[1])
 
+    def test_unknown_methods_are_unimplemented(self):
+        for method in ("/modelpatch.v1.ModelService/NoSuchMethod", "/modelpatch.v9.NoSuchService/Get"):
+            call = self.channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
+            with self.assertRaises(grpc.RpcError) as raised:
+                call(b"", timeout=DEADLINE_SECONDS)
+            self.assertEqual(raised.exception.code(), grpc.StatusCode.UNIMPLEMENTED)
+
     def test_errors_carry_reason_and_field(self):
         from google.rpc import error_details_pb2, status_pb2
         from modelpatch.v1 import inference_service_pb2, inference_service_pb2_grpc

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/data/prompt_templates.h"
 #include "tests/support/status_matchers.h"
 
 namespace modelpatch::model {
@@ -48,6 +49,7 @@ TEST(ExpandClassPromptsTest, NamesTheFieldAtFault) {
   EXPECT_EQ(ExpandFault({}, {}), "NO_CLASSES at class_names");
   EXPECT_EQ(ExpandFault({"a", "b", "c", ""}, {}), "EMPTY_CLASS_NAME at class_names[3]");
   EXPECT_EQ(ExpandFault({"a", " \t"}, {}), "EMPTY_CLASS_NAME at class_names[1]");
+  EXPECT_EQ(ExpandFault({"a", "\u3000"}, {}), "EMPTY_CLASS_NAME at class_names[1]");
   EXPECT_EQ(ExpandFault({"a", "b", "a"}, {}), "DUPLICATE_CLASS_NAME at class_names[2]");
   EXPECT_EQ(ExpandFault({"a", "\xff"}, {}), "TEXT_NOT_UTF8 at class_names[1]");
   EXPECT_EQ(ExpandFault({"a"}, {"a photo"}), "TEMPLATE_WITHOUT_CLASS at templates[0]");
@@ -94,6 +96,13 @@ TEST(CheckClassPromptsTest, NamesTheFieldAtFault) {
   EXPECT_EQ(Fault(CheckClassPrompts(Classes{{"a", {"xx"}}, {"b", {"yy"}}}, {.maximum_total_bytes = 3})),
             "PROMPTS_TOO_LARGE at classes");
   EXPECT_EQ(Fault(CheckClassPrompts(Classes(10'001, ClassPrompts{"a", {"a"}}))), "TOO_MANY_CLASSES at classes");
+}
+
+TEST(PromptLimitsTest, ATaskMayNotHoldMoreThanIsExpanded) {
+  EXPECT_EQ(PromptLimits().maximum_classes, data::kMaximumClasses);
+  EXPECT_EQ(PromptLimits().maximum_prompt_bytes, data::kMaximumPromptBytes);
+  EXPECT_EQ(PromptLimits().maximum_prompts_per_class, data::kMaximumTemplates);
+  EXPECT_EQ(PromptLimits().maximum_total_bytes, data::kMaximumTotalPromptBytes);
 }
 
 }  // namespace

@@ -60,10 +60,10 @@ TEST(HuggingFaceConfigTest, MissingFieldsHaveThePublishedDefaults) {
   }
 }
 
-TEST(HuggingFaceConfigTest, OldDictionariesOverride) {
+TEST(HuggingFaceConfigTest, OldDictionariesReplaceTheirSections) {
   // As the published ViT-L/14 has it.
   const std::string text = R"({"model_type":"clip","projection_dim":768,
-    "text_config":{"hidden_size":1,"vocab_size":49408},
+    "text_config":{"hidden_size":1,"vocab_size":99,"layer_norm_eps":0.5},
     "text_config_dict":{"hidden_size":768,"intermediate_size":3072,"num_attention_heads":12,"num_hidden_layers":12},
     "vision_config_dict":{"hidden_size":1024,"intermediate_size":4096,"num_attention_heads":16,"num_hidden_layers":24,"patch_size":14}})";
   ASSERT_OK_AND_ASSIGN(const ModelConfig config, ParseHuggingFaceConfig(text));
@@ -74,6 +74,14 @@ TEST(HuggingFaceConfigTest, OldDictionariesOverride) {
   EXPECT_EQ(config.vision.patch_size, 14);
   EXPECT_EQ(config.vision.image_size, 224);
   EXPECT_EQ(config.embedding_width, 768);
+  EXPECT_EQ(config.text.vocabulary_size, 49408) << "the dictionary's default, not the section's value";
+  EXPECT_EQ(config.text.layer_norm_epsilon, 1e-5);
+  ASSERT_OK_AND_ASSIGN(
+      const ModelConfig empty,
+      ParseHuggingFaceConfig(R"({"model_type":"clip","vision_config":{"patch_size":16},"vision_config_dict":{}})"));
+  EXPECT_EQ(empty.vision.patch_size, 32) << "an empty dictionary is one too";
+  EXPECT_EQ(base::FieldOf(ParseHuggingFaceConfig(R"({"model_type":"clip","text_config_dict":5})").status()),
+            "text_config_dict");
 }
 
 TEST(HuggingFaceConfigTest, WhatIsWrittenIsReadBack) {

@@ -96,6 +96,30 @@ TEST_F(ModelLoaderTest, NotANumberIsRefusedByName) {
   EXPECT_THAT(Load(), FailsWith(kInvalid, "MODEL_TENSOR_NOT_FINITE"));
 }
 
+TEST_F(ModelLoaderTest, ALogitScaleThatOverflowsTheSoftmaxIsRefused) {
+  const auto with = [&](float value) {
+    ChangeTensors([value](auto& tensors, std::string& data) {
+      for (const auto& info : tensors) {
+        if (info.name == "logit_scale") std::memcpy(data.data() + info.begin, &value, sizeof(value));
+      }
+    });
+    return Load();
+  };
+  EXPECT_OK(with(20.0f));
+  EXPECT_THAT(with(-200.0f), FailsWith(kInvalid, "MODEL_LOGIT_SCALE_INVALID"));
+  const absl::Status status = with(200.0f);
+  EXPECT_THAT(status, FailsWith(kInvalid, "MODEL_LOGIT_SCALE_INVALID"));
+  EXPECT_NE(std::string(status.message()).find("is 200;"), std::string::npos) << status.message();
+}
+
+TEST_F(ModelLoaderTest, MergesThatAreCutShortAreRefused) {
+  const std::string merges = Read("merges.txt");
+  Write("merges.txt", merges.substr(0, merges.size() / 2));
+  EXPECT_EQ(Load().code(), kInvalid);
+  Write("merges.txt", "");
+  EXPECT_THAT(Load(), FailsWith(kInvalid, "MERGES_INCOMPLETE"));
+}
+
 TEST_F(ModelLoaderTest, AConfigThatContradictsTheWeightsIsRefused) {
   const auto config = nlohmann::json::parse(Read("config.json"));
   const auto with = [&](const char* tower, const char* member, const nlohmann::json& value) {
@@ -117,6 +141,16 @@ TEST_F(ModelLoaderTest, ATruncatedWeightFileIsRefused) {
     Write("model.safetensors", bytes.substr(0, kept));
     EXPECT_EQ(Load().code(), kInvalid) << kept;
   }
+}
+
+TEST_F(ModelLoaderTest, WhatContradictsTheHeaderIsKnownBeforeTheWeightsAreThere) {
+  ASSERT_OK_AND_ASSIGN(tensor::SafetensorsHeader header, tensor::ParseSafetensorsHeader(Read("model.safetensors")));
+  std::filesystem::remove(directory_ + "/model.safetensors");
+  EXPECT_OK(CheckModelBeforeWeights(directory_, header));
+  header.tensors[3].shape.push_back(2);
+  EXPECT_THAT(CheckModelBeforeWeights(directory_, header), FailsWith(kInvalid, "MODEL_TENSORS_MISMATCH"));
+  std::filesystem::remove(directory_ + "/vocab.json");
+  EXPECT_THAT(CheckModelBeforeWeights(directory_, header), FailsWith(kInvalid, "MODEL_FILE_MISSING"));
 }
 
 TEST_F(ModelLoaderTest, HalfPrecisionRoundsOnce) {

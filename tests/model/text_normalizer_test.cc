@@ -1,7 +1,9 @@
 #include "core/model/text_normalizer.h"
 
+#include <cstdint>
 #include <string>
 
+#include "core/data/white_space.h"
 #include "core/model/html_entities.h"
 #include "core/model/pre_tokenizer.h"
 #include "tests/support/status_matchers.h"
@@ -18,6 +20,14 @@ std::string Normalized(std::string_view text) {
   const absl::StatusOr<std::string> result = NormalizeText(text);
   EXPECT_OK(result);
   return result.value_or("");
+}
+
+// In UTF-8; `c` is below U+10000.
+std::string Encoded(uint32_t c) {
+  const auto tail = [c](int shift) { return static_cast<char>(0x80 | (c >> shift & 0x3f)); };
+  if (c < 0x80) return std::string(1, static_cast<char>(c));
+  if (c < 0x800) return std::string{static_cast<char>(0xc0 | c >> 6), tail(0)};
+  return std::string{static_cast<char>(0xe0 | c >> 12), tail(6), tail(0)};
 }
 
 std::vector<std::string> Words(std::string_view text) {
@@ -57,6 +67,16 @@ TEST(NormalizeTextTest, WhiteSpace) {
   EXPECT_EQ(Normalized(" \t\r\n\u3000"), "");
   EXPECT_EQ(Normalized(""), "");
   EXPECT_EQ(Normalized("a\u200bb"), "a\u200bb") << "a zero-width space is no white space";
+}
+
+TEST(NormalizeTextTest, WhatIsBlankIsStrippedAndNothingElse) {
+  for (uint32_t c = 0; c < 0x10000; ++c) {
+    if (c >= 0xd800 && c < 0xe000) continue;
+    const std::string text = Encoded(c) + Encoded(c);
+    EXPECT_EQ(data::IsBlank(text), Normalized(text).empty()) << "code point " << c;
+  }
+  EXPECT_TRUE(data::IsBlank(""));
+  EXPECT_FALSE(data::IsBlank("\u3000x\u3000"));
 }
 
 TEST(NormalizeTextTest, LowerCaseIsUnicodes) {

@@ -68,7 +68,7 @@ std::vector<std::string> Tokens(const Tokenizer& tokenizer, std::string_view tex
 }
 
 TEST(BpeTokenizerTest, MergesTheBestRankFirst) {
-  const std::string vocabulary = VocabularyWith({"bc", "ab", "abc", "d</w>x", "cd</w>"});
+  const std::string vocabulary = VocabularyWith({"bc", "ab", "cd</w>"});
   ASSERT_OK_AND_ASSIGN(const auto tokenizer, MakeBpeTokenizer(vocabulary, "b c\na b\nc d</w>\n", 77));
   EXPECT_THAT(Tokens(*tokenizer, "abcd"), ElementsAre("<|startoftext|>", "a", "bc", "d ", "<|endoftext|>"));
   EXPECT_THAT(Tokens(*tokenizer, "abacd"), ElementsAre("<|startoftext|>", "ab", "a", "cd ", "<|endoftext|>"));
@@ -76,7 +76,7 @@ TEST(BpeTokenizerTest, MergesTheBestRankFirst) {
 
 TEST(BpeTokenizerTest, MergesAllPlacesOfAPairBeforeABetterPairThatComesOutOfIt) {
   // "ab" is rank 1; merging its first place in "xabab" makes the pair (x, ab) of rank 0, which must wait.
-  const std::string vocabulary = VocabularyWith({"ab", "xab", "ab</w>"});
+  const std::string vocabulary = VocabularyWith({"ab", "xab"});
   ASSERT_OK_AND_ASSIGN(const auto tokenizer, MakeBpeTokenizer(vocabulary, "x ab\na b\n", 77));
   EXPECT_THAT(Tokens(*tokenizer, "xababc"), ElementsAre("<|startoftext|>", "xab", "ab", "c ", "<|endoftext|>"));
 }
@@ -187,15 +187,27 @@ TEST(BpeTokenizerTest, ThreadsShareOne) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST(BpeTablesTest, AcceptsHeaderAndWindowsLineEnds) {
+TEST(BpeTablesTest, AcceptsAnyHeaderAndWindowsLineEnds) {
   const std::string vocabulary = VocabularyWith({"ab", "abc"});
-  for (const char* merges : {"a b\nab c", "#version: 0.2\na b\nab c\n", "#version: 0.2\r\na b\r\nab c\r\n\r\n\n"}) {
+  for (const char* merges :
+       {"a b\nab c", "#version: 0.2\na b\nab c\n", "#version: 0.2\r\na b\r\nab c\r\n\r\n\n",
+        "\"bpe_simple_vocab_16e6.txt#version: 0.2\na b\nab c\n", "two words\na b\nab c\n", "\na b\nab c\n"}) {
     ASSERT_OK_AND_ASSIGN(const BpeTables tables, ParseBpeTables(vocabulary, merges));
     ASSERT_THAT(tables.merges, SizeIs(2)) << merges;
     EXPECT_EQ(tables.merges.at(BpeTables::PairKey(tables.byte_ids['a'], tables.byte_ids['b'])).rank, 0);
     EXPECT_EQ(tables.merges.at(BpeTables::PairKey(512, tables.byte_ids['c'])).id, 513);
   }
-  EXPECT_OK(ParseBpeTables(vocabulary, "")) << "no merges at all";
+  EXPECT_OK(ParseBpeTables(VocabularyWith({}), "")) << "no merges at all, and none needed";
+}
+
+TEST(BpeTablesTest, RefusesMergesThatDoNotMakeEveryToken) {
+  const std::string vocabulary = VocabularyWith({"ab", "abc"});
+  for (const char* merges : {"", "#version: 0.2", "a b", "a  b\nab c"}) {
+    EXPECT_THAT(ParseBpeTables(vocabulary, merges), FailsWith(kInvalid, "MERGES_INCOMPLETE")) << merges;
+  }
+  const auto cut = ParseBpeTables(vocabulary, "#version: 0.2\na b\n");
+  EXPECT_THAT(std::string(cut.status().message()), ::testing::HasSubstr("makes 1 of the 516 tokens"));
+  EXPECT_THAT(std::string(cut.status().message()), ::testing::HasSubstr("'abc' (id 513)"));
 }
 
 TEST(BpeTablesTest, RefusesBadVocabularies) {
@@ -224,11 +236,12 @@ TEST(BpeTablesTest, RefusesBadVocabularies) {
 TEST(BpeTablesTest, RefusesBadMerges) {
   const std::string vocabulary = VocabularyWith({"ab"});
   const auto fails = [](const char* reason) { return FailsWith(kInvalid, reason); };
+  const std::string header = "#version: 0.2\n";
   for (const char* bad : {"a", "a  b", " a b", "a b ", "a b c", "a b\n\na b", "a\tb", "a b\n#version: 0.2 x"}) {
-    EXPECT_THAT(ParseBpeTables(vocabulary, bad), fails("MERGES_BAD_LINE")) << bad;
+    EXPECT_THAT(ParseBpeTables(vocabulary, header + bad), fails("MERGES_BAD_LINE")) << bad;
   }
-  EXPECT_THAT(ParseBpeTables(vocabulary, "a c"), fails("MERGES_UNKNOWN_TOKEN"));
-  EXPECT_THAT(ParseBpeTables(vocabulary, "aa b"), fails("MERGES_UNKNOWN_TOKEN"));
+  EXPECT_THAT(ParseBpeTables(vocabulary, header + "a c"), fails("MERGES_UNKNOWN_TOKEN"));
+  EXPECT_THAT(ParseBpeTables(vocabulary, header + "aa b"), fails("MERGES_UNKNOWN_TOKEN"));
   EXPECT_THAT(ParseBpeTables(vocabulary, "a b\na b"), fails("MERGES_DUPLICATE"));
   EXPECT_THAT(ParseBpeTables(vocabulary, "a \xff"), fails("MERGES_NOT_UTF8"));
 }

@@ -27,6 +27,17 @@ TEST(AlphaPolicyTest, MeanTakesTheBestAverageAndTheSmallestAlphaOnTies) {
   EXPECT_EQ(points[chosen].alpha, 0.5);
 }
 
+TEST(AlphaPolicyTest, MeansThatAreEqualAsFractionsAreATie) {
+  // (0.3 + 0.6) / 2 and (0.4 + 0.5) / 2 differ in the last bit.
+  const auto split = data::Split::kValidation;
+  const std::vector<AlphaAccuracies> points = {
+      {0, {{"digits", TaskRole::kPatching, split, 3, 10}, {"shapes", TaskRole::kSupported, split, 6, 10}}},
+      {0.5, {{"digits", TaskRole::kPatching, split, 4, 10}, {"shapes", TaskRole::kSupported, split, 5, 10}}}};
+  ASSERT_NE(MeanAccuracy(points[0].accuracies), MeanAccuracy(points[1].accuracies));
+  ASSERT_OK_AND_ASSIGN(const size_t chosen, ChooseAlpha(points, AlphaPolicy::kMean, 0));
+  EXPECT_EQ(points[chosen].alpha, 0);
+}
+
 TEST(AlphaPolicyTest, BudgetHoldsForEverySupportedTask) {
   const std::vector<AlphaAccuracies> points = {Point(0, 300, 900, 900), Point(0.3, 500, 897, 900),
                                                Point(0.5, 700, 895, 901), Point(0.6, 800, 894, 950),

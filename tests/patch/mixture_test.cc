@@ -24,6 +24,16 @@ TEST(MixtureTest, CoefficientsLieBetweenZeroAndOneUnlessAllowed) {
   }
 }
 
+TEST(MixtureTest, TheTermsOfOneCheckpointCountTogether) {
+  EXPECT_OK(CheckTerms(Terms(10, {"a", 0.1}), false)) << "rounding does not count";
+  const absl::Status status = CheckTerms(Terms{{"a", 0.8}, {"b", 1}, {"a", 0.8}}, false);
+  EXPECT_THAT(status, FailsWith(absl::StatusCode::kInvalidArgument, "BAD_COEFFICIENT"));
+  EXPECT_EQ(base::FieldOf(status), "terms");
+  const double largest = std::numeric_limits<double>::max();
+  EXPECT_THAT(CheckTerms(Terms{{"a", largest}, {"a", largest}}, true),
+              FailsWith(absl::StatusCode::kInvalidArgument, "BAD_COEFFICIENT"));
+}
+
 TEST(MixtureTest, CanonicalTermsAreSortedMergedAndWithoutZeros) {
   EXPECT_EQ(CanonicalTerms(Terms{{"b", 0.25}, {"c", 0}, {"a", 0.5}, {"b", 0.25}}), (Terms{{"a", 0.5}, {"b", 0.5}}));
 }

@@ -30,17 +30,19 @@ class FakeExecutor final : public StepExecutor {
  public:
   absl::StatusOr<int64_t> Start(const std::string& step_directory, const StepLease& lease) override {
     if (!start_error.ok()) return start_error;
-    testing::WriteTestFile(AliveLockPath(step_directory), "");
+    EXPECT_OK(WriteSupervisorPid(step_directory, kPid));
     started.push_back(std::filesystem::path(step_directory).filename().string());
     leases[step_directory] = lease;
     alive.insert(step_directory);
-    return 4711;
+    return kPid;
   }
   bool IsAlive(const std::string& step_directory) override { return alive.count(step_directory) != 0; }
   absl::Status Cancel(const std::string& step_directory) override {
     cancelled.insert(step_directory);
     return absl::OkStatus();
   }
+
+  static constexpr int64_t kPid = 4711;
 
   absl::Status start_error;
   std::vector<std::string> started;  // names of step directories, in order

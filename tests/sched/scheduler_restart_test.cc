@@ -58,9 +58,10 @@ TEST_F(SchedulerRestartTest, ConcludesAWorkerThatEndedMeanwhile) {
 TEST_F(SchedulerRestartTest, AWorkerThatNeverStartedIsNoAttempt) {
   ASSERT_OK(Submit("job"));
   Tick();
-  // The server died between storing RUNNING and starting the worker.
+  // The server died between storing RUNNING and starting the worker, whose lock's file it had made already.
   executor_.alive.clear();
-  std::filesystem::remove(AliveLockPath(Directory("job", 0)));
+  std::filesystem::remove(Directory("job", 0) + "/pid");
+  testing::WriteTestFile(AliveLockPath(Directory("job", 0)), "");
   Restart();
   EXPECT_EQ(States("job"), "RUNNING: QUEUED WAITING");
   Tick();

@@ -48,6 +48,18 @@ class InferenceEngineTest : public ::testing::Test {
     return promise.get_future().get();
   }
 
+  // On 30 test images.
+  absl::StatusOr<std::vector<patch::SweepPoint>> SweepDigits(const std::vector<double>& alphas) {
+    InferenceEngine::SweepTask task{"digits", {}, patch::TaskRole::kPatching, data::Split::kTest};
+    task.source.format = "generator";
+    task.source.generator = "digits";
+    task.source.generated_train = 100;
+    task.source.generated_test = 30;
+    const ResolvedMixture start{directory_, {}};
+    const ResolvedMixture end{directory_, {{blob_, 1.0}}};
+    return engine_->Sweep(start, end, alphas, {task}, {}, nullptr);
+  }
+
   const testing::ScratchDirectory scratch_;
   const std::string directory_ = scratch_.Path("model");
   const store::BlobStore blobs_{scratch_.path()};
@@ -124,6 +136,48 @@ TEST_F(InferenceEngineTest, UnknownBlobsAndPassedDeadlinesAreErrors) {
   EXPECT_EQ(Classify(std::move(request)).status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST_F(InferenceEngineTest, ManyImagesGoInSlicesAndComeBackInTheirOrder) {
+  EngineOptions options;
+  options.batcher.maximum_batch = 3;
+  engine_ = std::make_unique<InferenceEngine>(options, executor_, blobs_, clock_, *metrics_);
+  ClassifyRequest many = Request(0.5);
+  many.images.clear();
+  for (int i = 0; i < 20; ++i)
+    many.images.push_back({"", std::vector<float>(3 * 16 * 16, 0.1F * static_cast<float>(i))});
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult together, Classify(many));
+  ASSERT_EQ(together.images.size(), 20u);
+  for (size_t i = 0; i < many.images.size(); ++i) {
+    ClassifyRequest one = Request(0.5);
+    one.images = {many.images[i]};
+    ASSERT_OK_AND_ASSIGN(const ClassifyResult alone, Classify(one));
+    EXPECT_EQ(alone.images[0][0].class_index, together.images[i][0].class_index) << i;
+    EXPECT_NEAR(alone.images[0][0].cosine, together.images[i][0].cosine, 1e-5) << i;
+  }
+}
+
+TEST_F(InferenceEngineTest, AnErrorInALaterSliceIsTheRequests) {
+  EngineOptions options;
+  options.batcher.maximum_batch = 2;
+  engine_ = std::make_unique<InferenceEngine>(options, executor_, blobs_, clock_, *metrics_);
+  ClassifyRequest request = Request(0);
+  for (int i = 0; i < 12; ++i) request.images.push_back(request.images[0]);
+  request.images[11] = {"not an image", {}};
+  const auto result = Classify(std::move(request));
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(base::FieldOf(result.status()), "images[11]");
+}
+
+TEST_F(InferenceEngineTest, ScoresThatAreNoNumbersAreAnError) {
+  EXPECT_THAT(Classify(Request(1e39)), FailsWith(absl::StatusCode::kFailedPrecondition, "FEATURES_NOT_FINITE"));
+}
+
+TEST_F(InferenceEngineTest, ASweepThatWouldNotFitIsRefused) {
+  EngineOptions options;
+  options.sweep_bytes = int64_t{29} * 3 * 16 * 16;
+  engine_ = std::make_unique<InferenceEngine>(options, executor_, blobs_, clock_, *metrics_);
+  EXPECT_THAT(SweepDigits({0}), FailsWith(absl::StatusCode::kResourceExhausted, "SWEEP_TOO_LARGE"));
+}
+
 TEST_F(InferenceEngineTest, EvictedModelsComeBack) {
   EXPECT_OK(Classify(Request(0.5)));
   engine_->EvictModel(directory_);
@@ -131,14 +185,7 @@ TEST_F(InferenceEngineTest, EvictedModelsComeBack) {
 }
 
 TEST_F(InferenceEngineTest, SweepsThroughTheBatcher) {
-  InferenceEngine::SweepTask task{"digits", {}, patch::TaskRole::kPatching, data::Split::kTest};
-  task.source.format = "generator";
-  task.source.generator = "digits";
-  task.source.generated_train = 100;
-  task.source.generated_test = 30;
-  ResolvedMixture start{directory_, {}};
-  ResolvedMixture end{directory_, {{blob_, 1.0}}};
-  ASSERT_OK_AND_ASSIGN(const auto points, engine_->Sweep(start, end, {0, 0.5, 1}, {task}, {}, nullptr));
+  ASSERT_OK_AND_ASSIGN(const auto points, SweepDigits({0, 0.5, 1}));
   ASSERT_EQ(points.size(), 3u);
   EXPECT_EQ(points[1].accuracies[0].total, 30);
 }

@@ -1,6 +1,8 @@
 #include "core/serve/single_flight_cache.h"
 
 #include <atomic>
+#include <future>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -12,7 +14,7 @@ namespace {
 using Cache = SingleFlightCache<int>;
 
 Cache::Builder Build(int value, int64_t bytes, int* builds = nullptr) {
-  return [=]() -> absl::StatusOr<Cache::Built> {
+  return [=](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
     if (builds != nullptr) ++*builds;
     return Cache::Built{std::make_shared<const int>(value), bytes};
   };
@@ -52,7 +54,9 @@ TEST(SingleFlightCacheTest, AValueLargerThanTheBudgetIsGivenAndNotKept) {
 
 TEST(SingleFlightCacheTest, AnErrorIsForgotten) {
   Cache cache(20);
-  const auto fail = []() -> absl::StatusOr<Cache::Built> { return base::Unavailable("NO", "no"); };
+  const auto fail = [](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
+    return base::Unavailable("NO", "no");
+  };
   EXPECT_THAT(cache.Get("a", fail), testing::FailsWith(absl::StatusCode::kUnavailable, "NO"));
   EXPECT_OK(cache.Get("a", Build(1, 1)));
 }
@@ -74,7 +78,7 @@ TEST(SingleFlightCacheTest, ManyThreadsShareOneBuild) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
-      const auto value = cache.Get("a", [&]() -> absl::StatusOr<Cache::Built> {
+      const auto value = cache.Get("a", [&](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
         ++builds;
         return Cache::Built{std::make_shared<const int>(7), 1};
       });
@@ -84,6 +88,74 @@ TEST(SingleFlightCacheTest, ManyThreadsShareOneBuild) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(builds, 1);
   EXPECT_EQ(right, 8);
+}
+
+TEST(SingleFlightCacheTest, WhatTheBuilderThrowsIsAnErrorAndForgotten) {
+  Cache cache(100);
+  const auto fail = [](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> { throw std::bad_alloc(); };
+  EXPECT_THAT(cache.Get("a", fail), testing::FailsWith(absl::StatusCode::kResourceExhausted, "OUT_OF_MEMORY"));
+  EXPECT_OK(cache.Get("a", Build(1, 1)));
+}
+
+TEST(SingleFlightCacheTest, ABuildThatNobodyWaitsForIsGivenUp) {
+  Cache cache(100);
+  base::CancellationSource first;
+  base::CancellationSource second;
+  std::promise<void> building;
+  std::thread builder([&] {
+    const auto value = cache.Get(
+        "a",
+        [&](const base::CancellationToken& unwanted) -> absl::StatusOr<Cache::Built> {
+          building.set_value();
+          while (!unwanted.cancelled()) std::this_thread::yield();
+          return unwanted.Check();
+        },
+        first.token());
+    EXPECT_EQ(value.status().code(), absl::StatusCode::kCancelled);
+  });
+  building.get_future().wait();
+  std::thread waiter([&] {
+    const auto value = cache.Get("a", Build(1, 1), second.token());
+    EXPECT_EQ(value.status().code(), absl::StatusCode::kCancelled);
+  });
+  while (cache.statistics().misses < 2) std::this_thread::yield();  // the waiter has joined
+  second.Cancel();
+  waiter.join();
+  // The first caller still waits; the build ends with the last who does.
+  first.Cancel();
+  builder.join();
+  ASSERT_OK_AND_ASSIGN(const auto value, cache.Get("a", Build(5, 1)));
+  EXPECT_EQ(*value, 5);
+}
+
+TEST(SingleFlightCacheTest, ACancelledCallerDoesNotEndTheBuildOfOthers) {
+  Cache cache(100);
+  base::CancellationSource first;
+  std::promise<void> building;
+  std::atomic<bool> joined = false;
+  std::thread builder([&] {
+    const auto value = cache.Get(
+        "a",
+        [&](const base::CancellationToken& unwanted) -> absl::StatusOr<Cache::Built> {
+          building.set_value();
+          while (!joined) std::this_thread::yield();
+          MP_RETURN_IF_ERROR(unwanted.Check());
+          return Cache::Built{std::make_shared<const int>(7), 1};
+        },
+        first.token());
+    EXPECT_OK(value);
+  });
+  building.get_future().wait();
+  std::thread waiter([&] {
+    const auto value = cache.Get("a", Build(1, 1));
+    ASSERT_OK(value);
+    EXPECT_EQ(**value, 7);
+  });
+  while (cache.statistics().misses < 2) std::this_thread::yield();
+  first.Cancel();
+  joined = true;
+  builder.join();
+  waiter.join();
 }
 
 }  // namespace

@@ -67,6 +67,15 @@ TEST_F(ContentDirectoryTest, TheSameKeyTwiceIsStoredOnce) {
   EXPECT_TRUE(fs::is_empty(scratch_.Path("models")));
 }
 
+TEST(WithPathShownAsTest, OnlyTheMessageChanges) {
+  const absl::Status status = base::WithField(base::InvalidArgument("BAD", "/s/a is not /s/b"), "path");
+  const absl::Status shown = WithPathShownAs(status, "/s", "/s/mine");
+  EXPECT_EQ(shown.message(), "/s/mine/a is not /s/mine/b");
+  EXPECT_THAT(shown, FailsWith(StatusCode::kInvalidArgument, "BAD"));
+  EXPECT_EQ(base::FieldOf(shown), "path");
+  EXPECT_OK(WithPathShownAs(absl::OkStatus(), "/s", "mine"));
+}
+
 class CopyFilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -114,10 +123,37 @@ TEST_F(CopyFilesTest, ADirectoryThatContainsItselfEnds) {
               FailsWith(StatusCode::kInvalidArgument, "DIRECTORY_TOO_DEEP"));
 }
 
+TEST_F(CopyFilesTest, ACancelledCopyStops) {
+  base::CancellationSource source;
+  source.Cancel();
+  EXPECT_EQ(CopyFile(*roots_, "set/notes.txt", scratch_.Path("copied"), source.token()).code(), StatusCode::kCancelled);
+  EXPECT_EQ(CopyDirectory(*roots_, "set", scratch_.Path("copy"), {}, source.token()).code(), StatusCode::kCancelled);
+}
+
+TEST_F(CopyFilesTest, AFileAboveTheMaximumIsNotCopied) {
+  WriteTestFile(scratch_.Path("root/large"), "12345");
+  EXPECT_THAT(CopyFile(*roots_, "large", scratch_.Path("copied"), {}, 4),
+              FailsWith(StatusCode::kInvalidArgument, "FILE_TOO_LARGE"));
+  EXPECT_FALSE(fs::exists(scratch_.Path("copied")));
+  EXPECT_OK(CopyFile(*roots_, "large", scratch_.Path("copied"), {}, 5));
+}
+
+TEST_F(CopyFilesTest, ReadsTheBeginningOfAFileBelowTheRoots) {
+  WriteTestFile(scratch_.Path("root/file"), "12345");
+  ASSERT_OK_AND_ASSIGN(const FileBeginning part, ReadBeginning(*roots_, "file", 3));
+  EXPECT_EQ(part.bytes, "123");
+  EXPECT_EQ(part.file_bytes, 5u);
+  ASSERT_OK_AND_ASSIGN(const FileBeginning whole, ReadBeginning(*roots_, "file", 1000));
+  EXPECT_EQ(whole.bytes, "12345");
+  EXPECT_THAT(ReadBeginning(*roots_, scratch_.Path("outside/secret"), 3),
+              FailsWith(StatusCode::kPermissionDenied, "PATH_OUTSIDE_ROOTS"));
+}
+
 TEST_F(CopyFilesTest, APipeIsNoFile) {
   ASSERT_EQ(mkfifo(scratch_.Path("root/pipe").c_str(), 0600), 0);
-  EXPECT_THAT(CopyFile(*roots_, "pipe", scratch_.Path("copied")),
+  EXPECT_THAT(CopyFile(*roots_, "pipe", scratch_.Path("copied"), {}),
               FailsWith(StatusCode::kInvalidArgument, "NOT_A_REGULAR_FILE"));
+  EXPECT_THAT(ReadBeginning(*roots_, "pipe", 8), FailsWith(StatusCode::kInvalidArgument, "NOT_A_REGULAR_FILE"));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ class JobPlannerTest : public ::testing::Test {
     message.set_image_size_pixels(32);
     message.set_patch_size_pixels(8);
     message.set_embedding_dimension(64);
-    model.details_json = ToRecordJson(message, "");
+    model.details_json = ToRecordJson(message);
     model.create_time = clock_.Now();
     ASSERT_OK(store_->InsertModel(model));
     AddTask("digits", 10, 100);
@@ -39,8 +39,9 @@ class JobPlannerTest : public ::testing::Test {
     AddTask("one-class", 1, 100);
     AddTask("untrained", 10, 0);
     resolver_ = std::make_unique<MixtureResolver>(*store_, "/models");
-    planner_ = std::make_unique<JobPlanner>(*store_, *resolver_, JobPaths{"/jobs", "/tasks", "/blobs"},
-                                            std::vector<sched::Device>{{"cpu", int64_t{1} << 34, 1}});
+    planner_ =
+        std::make_unique<JobPlanner>(*store_, *resolver_, JobPaths{"/jobs", "/tasks", "/blobs"}, data::DecodeLimits{},
+                                     std::vector<sched::Device>{{"cpu", int64_t{1} << 34, 1}});
     request_.set_patch_job_id("job");
     v1::PatchJobSpec& spec = *request_.mutable_patch_job()->mutable_spec();
     spec.set_model("models/m");
@@ -61,7 +62,7 @@ class JobPlannerTest : public ::testing::Test {
     source.format = "idx";
     source.train = id + "-key/train";
     task.source_json = data::TaskSourceToJson(source);
-    task.details_json = ToRecordJson(message, "");
+    task.details_json = ToRecordJson(message);
     task.create_time = clock_.Now();
     ASSERT_OK(store_->InsertTask(task));
   }

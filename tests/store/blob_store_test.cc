@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -11,7 +12,9 @@
 namespace modelpatch::store {
 namespace {
 
+using namespace std::chrono_literals;
 using ::modelpatch::testing::FailsWith;
+using ::testing::UnorderedElementsAre;
 
 class BlobStoreTest : public ::testing::Test {
  protected:
@@ -23,6 +26,16 @@ class BlobStoreTest : public ::testing::Test {
   std::ptrdiff_t FileCount() const {
     const std::filesystem::directory_iterator files(scratch_.path());
     return std::distance(begin(files), end(files));
+  }
+
+  void SetAge(const std::string& name, std::chrono::minutes age) const {
+    std::filesystem::last_write_time(scratch_.Path(name), std::filesystem::file_time_type::clock::now() - age);
+  }
+  base::WallTime Ago(std::chrono::minutes age) const { return base::SystemClock().Now() - age; }
+  absl::StatusOr<std::vector<std::string>> RemoveUnused(const std::set<std::string>& used,
+                                                        base::WallTime before) const {
+    base::MutexLock lock(store_.mutex());
+    return store_.RemoveUnused(used, before);
   }
 
   const testing::ScratchDirectory scratch_;
@@ -59,10 +72,33 @@ TEST_F(BlobStoreTest, EveryDamagedByteIsFound) {
   EXPECT_OK(store_.Get(digest, layout_));
 }
 
-TEST_F(BlobStoreTest, UnknownAndDeletedBlobsAreNotFound) {
+TEST_F(BlobStoreTest, RemovesWhatIsUnusedAndOld) {
+  ASSERT_OK_AND_ASSIGN(const std::string used, store_.Put(Weights(1), {}));
+  ASSERT_OK_AND_ASSIGN(const std::string unused, store_.Put(Weights(2), {}));
+  ASSERT_OK_AND_ASSIGN(const std::string recent, store_.Put(Weights(3), {}));
+  const std::string left_over = used + ".safetensors.77.tmp";
+  testing::WriteTestFile(scratch_.Path(left_over), "half");
+  for (const std::string& name : {used + ".safetensors", unused + ".safetensors", left_over}) SetAge(name, 60min);
+
+  ASSERT_OK_AND_ASSIGN(std::vector<std::string> removed, RemoveUnused({used}, Ago(30min)));
+  EXPECT_THAT(removed, UnorderedElementsAre(unused + ".safetensors", left_over));
+  EXPECT_THAT(store_.Get(unused, layout_), FailsWith(absl::StatusCode::kNotFound, "BLOB_NOT_FOUND"));
+  EXPECT_OK(store_.Get(used, layout_));
+  EXPECT_OK(store_.Get(recent, layout_));
+  EXPECT_EQ(FileCount(), 2);
+}
+
+TEST_F(BlobStoreTest, ABlobThatIsPutAgainIsNew) {
   ASSERT_OK_AND_ASSIGN(const std::string digest, store_.Put(Weights(1), {}));
-  ASSERT_OK(store_.Delete(digest));
-  EXPECT_THAT(store_.Get(digest, layout_), FailsWith(absl::StatusCode::kNotFound, "BLOB_NOT_FOUND"));
+  SetAge(digest + ".safetensors", 60min);
+  ASSERT_OK(store_.Put(Weights(1), {}));
+  ASSERT_OK_AND_ASSIGN(const std::vector<std::string> removed, RemoveUnused({}, Ago(30min)));
+  EXPECT_TRUE(removed.empty());
+  EXPECT_OK(store_.Get(digest, layout_));
+}
+
+TEST_F(BlobStoreTest, AnUnknownBlobIsNotFound) {
+  EXPECT_THAT(store_.Get(std::string(64, '0'), layout_), FailsWith(absl::StatusCode::kNotFound, "BLOB_NOT_FOUND"));
 }
 
 }  // namespace

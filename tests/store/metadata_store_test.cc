@@ -19,6 +19,7 @@ namespace {
 
 using absl::StatusCode;
 using testing::FailsWith;
+using ::testing::HasSubstr;
 
 base::WallTime At(int64_t microseconds) { return base::WallTime(std::chrono::microseconds(microseconds)); }
 
@@ -125,6 +126,47 @@ TEST_F(MetadataStoreTest, DeletesWhatNothingNeeds) {
   EXPECT_THAT(store_->ListSteps("j"), FailsWith(StatusCode::kNotFound, "PATCH_JOB_NOT_FOUND"));
 }
 
+TEST_F(MetadataStoreTest, AnUnfinishedJobHoldsTheNameOfItsCheckpoint) {
+  ASSERT_OK(store_->InsertModel({"m", "d", "{}", At(1)}));
+  const CheckpointRecord merged{"j", "m", "b", "{}", "", At(1)};
+  ASSERT_OK(CreateJob("j"));
+  const absl::Status held = store_->InsertCheckpoint(merged);
+  EXPECT_THAT(held, FailsWith(StatusCode::kAlreadyExists, "NAME_HELD_BY_PATCH_JOB"));
+  EXPECT_THAT(std::string(held.message()), HasSubstr("patch job 'j'"));
+
+  // The job itself may use it.
+  ASSERT_OK(Move("j", JobState::kRunning));
+  ASSERT_OK_AND_ASSIGN(JobRecord job, store_->GetJob("j"));
+  const CheckpointRecord own{"j", "m", "b", "{}", "j", At(2)};
+  ASSERT_OK_AND_ASSIGN(job.revision, store_->CommitTransition(job, {}, {own}));
+  EXPECT_EQ(store_->GetCheckpoint("j").value(), own);
+
+  // A job that ended without a checkpoint holds nothing.
+  ASSERT_OK(CreateJob("k"));
+  ASSERT_OK(Move("k", JobState::kCancelled));
+  EXPECT_OK(store_->InsertCheckpoint({"k", "m", "b", "{}", "", At(1)}));
+}
+
+TEST_F(MetadataStoreTest, AJobCannotTakeTheNameOfACheckpoint) {
+  ASSERT_OK(store_->InsertModel({"m", "d", "{}", At(1)}));
+  ASSERT_OK(store_->InsertCheckpoint({"c", "m", "b", "{}", "", At(1)}));
+  EXPECT_THAT(CreateJob("c"), FailsWith(StatusCode::kAlreadyExists, "CHECKPOINT_ALREADY_EXISTS"));
+  EXPECT_THAT(store_->GetJob("c"), FailsWith(StatusCode::kNotFound, "PATCH_JOB_NOT_FOUND"));
+}
+
+TEST_F(MetadataStoreTest, AJobsCheckpointIsKeptUntilTheJobHasFinished) {
+  ASSERT_OK(store_->InsertModel({"m", "d", "{}", At(1)}));
+  ASSERT_OK(CreateJob("j"));
+  ASSERT_OK(Move("j", JobState::kRunning));
+  ASSERT_OK_AND_ASSIGN(const JobRecord job, store_->GetJob("j"));
+  ASSERT_OK(store_->CommitTransition(job, {}, {{"j", "m", "b", "{}", "j", At(2)}}));
+  const absl::Status used = store_->DeleteCheckpoint("j");
+  EXPECT_THAT(used, FailsWith(StatusCode::kFailedPrecondition, "RESOURCE_IN_USE"));
+  EXPECT_THAT(std::string(used.message()), HasSubstr("job 'j'"));
+  ASSERT_OK(Move("j", JobState::kFailed));
+  EXPECT_OK(store_->DeleteCheckpoint("j"));
+}
+
 TEST_F(MetadataStoreTest, PagesInTheOrderOfTimeThenId) {
   for (int i = 0; i < 7; ++i) ASSERT_OK(store_->InsertModel({fmt::format("m{}", 6 - i), "d", "{}", At(i / 3)}));
   std::vector<std::string> ids;
@@ -204,6 +246,11 @@ TEST_F(MetadataStoreTest, ARequestIdMakesOneJob) {
   ASSERT_OK_AND_ASSIGN(const CreatedJob same, store_->CreateJob(again, {MakeStep("second", 0)}));
   EXPECT_FALSE(same.created);
   EXPECT_EQ(same.job.id, "first");
+  ASSERT_OK_AND_ASSIGN(const std::optional<JobRecord> found, store_->FindJobOfRequest("r", "d"));
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->id, "first");
+  EXPECT_EQ(store_->FindJobOfRequest("another", "d").value(), std::nullopt);
+  EXPECT_THAT(store_->FindJobOfRequest("r", "other"), FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
   again.request_digest = "other";
   EXPECT_THAT(store_->CreateJob(again, {MakeStep("second", 0)}),
               FailsWith(StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"));
@@ -211,6 +258,7 @@ TEST_F(MetadataStoreTest, ARequestIdMakesOneJob) {
   // Without a request id, jobs of the same content are different jobs.
   EXPECT_OK(CreateJob("third"));
   EXPECT_OK(CreateJob("fourth"));
+  EXPECT_EQ(store_->FindJobOfRequest("", "").value(), std::nullopt);
 }
 
 TEST_F(MetadataStoreTest, RefusesJobsThatMakeNoSense) {

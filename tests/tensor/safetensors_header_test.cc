@@ -57,6 +57,40 @@ TEST(SafetensorsHeaderTest, ReadsTensorsInFileOrderAndMetadata) {
   EXPECT_EQ(header.Find("c"), nullptr);
 }
 
+TEST(SafetensorsHeaderTest, FindsEveryTensorWhateverItsPlaceInTheFile) {
+  std::vector<TensorInfo> tensors;
+  for (uint64_t i = 0; i < 100; ++i) {
+    tensors.push_back({.name = fmt::format("tensor {}", i * 37 % 100), .dtype = DType::kUInt8, .shape = {1}});
+    tensors.back().begin = i;
+    tensors.back().end = i + 1;
+  }
+  ASSERT_OK_AND_ASSIGN(SafetensorsHeader header,
+                       ParseSafetensorsHeader(SerializeSafetensorsHeader(tensors, {}) + std::string(100, '\0')));
+  const SafetensorsHeader copy = header;
+  for (const TensorInfo& tensor : tensors) {
+    ASSERT_NE(copy.Find(tensor.name), nullptr) << tensor.name;
+    EXPECT_EQ(copy.Find(tensor.name)->begin, tensor.begin);
+  }
+  for (const char* name : {"", "tensor", "tensor 1000", "tensor 5x", "zebra"}) EXPECT_EQ(copy.Find(name), nullptr);
+  EXPECT_EQ(SafetensorsHeader().Find("tensor 1"), nullptr);
+}
+
+TEST(SafetensorsHeaderTest, TheBeginningOfAFileIsEnough) {
+  const std::string file = OneTensorFile("F32", "[2]", 0, 8, 8);
+  ASSERT_OK_AND_ASSIGN(const uint64_t prefix, SafetensorsPrefixBytes(file.substr(0, 8), file.size()));
+  EXPECT_EQ(prefix, file.size() - 8);
+  const std::string beginning = file.substr(0, prefix);
+  ASSERT_OK_AND_ASSIGN(const SafetensorsHeader header, ParseSafetensorsHeader(beginning, file.size()));
+  EXPECT_EQ(header.data_offset, prefix);
+  EXPECT_NE(header.Find("w"), nullptr);
+  EXPECT_THAT(ParseSafetensorsHeader(beginning, file.size() - 1), FailsWith(kInvalid, "SAFETENSORS_TRUNCATED"));
+  EXPECT_THAT(ParseSafetensorsHeader(beginning, uint64_t{1} << 40), FailsWith(kInvalid, "SAFETENSORS_BAD_OFFSETS"));
+  EXPECT_THAT(ParseSafetensorsHeader(beginning.substr(0, prefix - 1), file.size()),
+              FailsWith(kInvalid, "SAFETENSORS_TRUNCATED"));
+  EXPECT_THAT(SafetensorsPrefixBytes(file.substr(0, 7), file.size()), FailsWith(kInvalid, "SAFETENSORS_TRUNCATED"));
+  EXPECT_THAT(SafetensorsPrefixBytes(file.substr(0, 8), 9), FailsWith(kInvalid, "SAFETENSORS_TRUNCATED"));
+}
+
 TEST(SafetensorsHeaderTest, AcceptsAnEmptyFileOfTensorsAndEmptyTensors) {
   EXPECT_OK(ParseSafetensorsHeader(FileWith("{}", 0)));
   EXPECT_OK(ParseSafetensorsHeader(FileWith(R"({"__metadata__":null})", 0)));

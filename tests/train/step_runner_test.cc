@@ -71,6 +71,8 @@ TEST_F(StepRunnerTest, FineTunesAndReports) {
   ASSERT_OK_AND_ASSIGN(const std::string json, Run(FineTune(1)));
   ASSERT_OK_AND_ASSIGN(const FineTuneResult result, FineTuneResultFromJson(json));
   EXPECT_EQ(result.steps, 6);
+  EXPECT_EQ(result.validation_total, 40);
+  EXPECT_EQ(result.validation_accuracy, static_cast<double>(result.validation_correct) / 40);
   EXPECT_TRUE(std::filesystem::exists(scratch_.Path("blobs/" + result.blob + ".safetensors")));
   ASSERT_FALSE(events_.progresses.empty());
   EXPECT_EQ(events_.progresses.back().step, 6);
