@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "core/patch/lerp_kernel.h"
 #include "core/tensor/guard.h"
@@ -12,8 +13,7 @@
 namespace modelpatch::patch {
 namespace {
 
-// Elements that one thread handles at a time: a piece of each operand fits into the second-level cache, so that several
-// terms read the running sum from there.
+// Elements that one thread handles at a time.
 constexpr int64_t kPiece = int64_t{1} << 14;
 
 // Calls `function(begin, size)` for the pieces of [0, size), in parallel.
@@ -41,11 +41,11 @@ void InterpolateOnCpu(const at::Tensor& base, std::span<const WeightedCheckpoint
     return;
   }
   ForEachPiece(size, [&](int64_t begin, int64_t count) {
-    std::copy_n(from + begin, count, to + begin);
+    std::vector<MixTerm> mix;
     for (const WeightedCheckpoint& term : terms) {
-      AddScaledDifference(from + begin, term.weights->flat().data_ptr<float>() + begin,
-                          static_cast<float>(term.coefficient), to + begin, count);
+      mix.push_back({term.weights->flat().data_ptr<float>() + begin, static_cast<float>(term.coefficient)});
     }
+    MixStreaming(from + begin, mix, to + begin, count);
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace modelpatch::patch {
 
@@ -10,7 +11,13 @@ namespace modelpatch::patch {
 // `size` is a multiple of 16 (a weight layout's promise).
 void LerpStreaming(const float* base, const float* end, float alpha, float* out, int64_t size);
 
-// out[i] += alpha·(end[i] − base[i]).
-void AddScaledDifference(const float* base, const float* end, float alpha, float* out, int64_t size);
+struct MixTerm {
+  const float* end;
+  float alpha;
+};
+
+// out[i] = base[i] + Σ alpha·(end[i] − base[i]), summed in the order of the terms, in one pass over all of them. Memory
+// as above.
+void MixStreaming(const float* base, std::span<const MixTerm> terms, float* out, int64_t size);
 
 }  // namespace modelpatch::patch
