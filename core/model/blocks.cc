@@ -22,6 +22,8 @@ enum BlockWeight : size_t {
   kMlpBias1,
   kMlpWeight2,
   kMlpBias2,
+  kGain1,
+  kGain2,
 };
 
 }  // namespace
@@ -40,6 +42,9 @@ void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, st
   specs.push_back({prefix + "mlp.c_fc.bias", {config.mlp_width}});
   specs.push_back({prefix + "mlp.c_proj.weight", {width, config.mlp_width}});
   specs.push_back({prefix + "mlp.c_proj.bias", {width}});
+  if (!config.layer_scale) return;
+  specs.push_back({prefix + "ls_1.gamma", {width}});
+  specs.push_back({prefix + "ls_2.gamma", {width}});
 }
 
 at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
@@ -55,10 +60,15 @@ at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> 
   const at::Tensor attended = MultiHeadAttention(projected, length, config.heads, queries, config.causal);
   const at::Tensor residual =
       first_query_only ? activations.view({-1, length, config.width}).select(1, 0) : activations;
-  const at::Tensor middle = residual + at::linear(attended, weights[kOutputWeight], weights[kOutputBias]);
+  const auto scaled = [&](const at::Tensor& branch, BlockWeight gain) {
+    return config.layer_scale ? branch * weights[gain] : branch;
+  };
+  const at::Tensor middle =
+      residual + scaled(at::linear(attended, weights[kOutputWeight], weights[kOutputBias]), kGain1);
   const at::Tensor normed2 = LayerNorm(middle, weights[kNorm2Weight], weights[kNorm2Bias], config.layer_norm_epsilon);
-  return middle + Mlp(normed2, weights[kMlpWeight1], weights[kMlpBias1], weights[kMlpWeight2], weights[kMlpBias2],
-                      config.activation);
+  return middle + scaled(Mlp(normed2, weights[kMlpWeight1], weights[kMlpBias1], weights[kMlpWeight2],
+                             weights[kMlpBias2], config.activation),
+                         kGain2);
 }
 
 }  // namespace modelpatch::model

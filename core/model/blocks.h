@@ -27,13 +27,15 @@ struct BlockConfig {
   double layer_norm_epsilon;
   // Masks positions after the query's own (text tower).
   bool causal;
+  // Each branch is multiplied by a gain before it is added (open_clip transformer.py, LayerScale).
+  bool layer_scale;
+
+  // The weights of one block follow each other in a layout, in this number and in the order of AppendBlockWeights.
+  int64_t weight_count() const { return layer_scale ? 14 : 12; }
 };
 
-// The weights of one block follow each other in a layout, in this number and in the order of AppendBlockWeights.
-inline constexpr int64_t kWeightsPerBlock = 12;
-
-// Appends `prefix`ln_1.weight … `prefix`mlp.c_proj.bias. q, k and v are fused rows: attn.in_proj_weight is [3·width,
-// width].
+// Appends `prefix`ln_1.weight … `prefix`mlp.c_proj.bias, and with layer scale `prefix`ls_1.gamma and ls_2.gamma. q, k
+// and v are fused rows: attn.in_proj_weight is [3·width, width].
 void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, std::vector<tensor::WeightSpec>& specs);
 
 // One block over activations [B·T, width] of sequences of `length` = T tokens.

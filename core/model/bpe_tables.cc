@@ -186,6 +186,20 @@ absl::Status CheckEveryTokenIsMade(const BpeTables& tables) {
                   missing, tables.tokens.size(), Printable(tables.tokens[example]), example, tables.merges.size()));
 }
 
+// The header and the first `count` merges of `text`, as they stand there.
+absl::StatusOr<std::string_view> LeadingMerges(std::string_view text, int64_t count) {
+  size_t end = 0;
+  for (int64_t line = 0; line <= count; ++line) {
+    const size_t newline = text.find('\n', end);
+    if (newline == std::string_view::npos && (line < count || end == text.size())) {
+      return InvalidArgument("MERGES_INCOMPLETE", fmt::format("the vocabulary takes {} merges; the file has {}", count,
+                                                              std::max<int64_t>(line - 1, 0)));
+    }
+    end = newline == std::string_view::npos ? text.size() : newline + 1;
+  }
+  return text.substr(0, end);
+}
+
 }  // namespace
 
 absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::string_view merges_txt) {
@@ -210,6 +224,39 @@ absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::strin
   MP_RETURN_IF_ERROR(ParseMerges(merges_txt, reader.ids, tables));
   MP_RETURN_IF_ERROR(CheckEveryTokenIsMade(tables));
   return tables;
+}
+
+absl::StatusOr<BpeVocabulary> VocabularyOfMerges(std::string_view merges_txt, int64_t vocabulary_size) {
+  constexpr int64_t kFixedTokens = 2 * 256 + 2;
+  if (vocabulary_size < kFixedTokens || vocabulary_size > std::numeric_limits<int32_t>::max()) {
+    return InvalidArgument("MERGES_INCOMPLETE",
+                           fmt::format("a vocabulary of {} tokens has no room for the bytes", vocabulary_size));
+  }
+  MP_ASSIGN_OR_RETURN(const std::string_view merges, LeadingMerges(merges_txt, vocabulary_size - kFixedTokens));
+  if (!base::IsValidUtf8(merges)) return InvalidArgument("MERGES_NOT_UTF8", "the merges are not valid UTF-8");
+  nlohmann::json ids = nlohmann::json::object();
+  const auto add = [&](const std::string& token) { return ids.emplace(token, ids.size()).second; };
+  const ByteSymbols symbols;
+  for (const uint8_t byte : symbols.VocabularyOrder()) add(symbols.SymbolOf(byte));
+  for (const uint8_t byte : symbols.VocabularyOrder()) add(symbols.SymbolOf(byte) + std::string(kEndOfWord));
+  std::string_view rest = merges.substr(std::min(merges.size(), merges.find('\n') + 1));
+  while (!rest.empty()) {
+    const size_t newline = rest.find('\n');
+    std::string_view line = rest.substr(0, newline);
+    rest.remove_prefix(newline == std::string_view::npos ? rest.size() : newline + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const std::optional<MergeLine> merge = SplitMerge(line);
+    if (!merge.has_value()) {
+      return InvalidArgument("MERGES_BAD_LINE",
+                             fmt::format("'{}' is not two tokens with one space between", Printable(line)));
+    }
+    if (!add(std::string(merge->first) + std::string(merge->second))) {
+      return InvalidArgument("MERGES_DUPLICATE", fmt::format("two merges make the token of '{}'", Printable(line)));
+    }
+  }
+  add(std::string(kStartOfText));
+  add(std::string(kEndOfText));
+  return BpeVocabulary{ids.dump(), std::string(merges)};
 }
 
 }  // namespace modelpatch::model

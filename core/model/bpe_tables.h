@@ -17,6 +17,12 @@ inline constexpr std::string_view kStartOfText = "<|startoftext|>";
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
 inline constexpr std::string_view kEndOfWord = "</w>";
 
+// A vocabulary and its merges as text, in the form of vocab.json and merges.txt.
+struct BpeVocabulary {
+  std::string vocab_json;
+  std::string merges_txt;
+};
+
 struct BpeMerge {
   int32_t rank;  // place among the merges of merges.txt; lower ranks merge first
   int32_t id;    // of the merged token
@@ -43,5 +49,11 @@ struct BpeTables {
 // result the vocabulary lacks), MERGES_DUPLICATE, MERGES_INCOMPLETE (a token is neither one of those above nor made by
 // any merge, so that the merges are not the vocabulary's).
 absl::StatusOr<BpeTables> ParseBpeTables(std::string_view vocab_json, std::string_view merges_txt);
+
+// The vocabulary of merges alone, numbered as OpenAI's own tokenizer does (clip/simple_tokenizer.py): 256 byte symbols,
+// the same with </w>, one token for each of the first merges after the first line, which is a header, as many as
+// `vocabulary_size` leaves room for, start of text, end of text. INVALID_ARGUMENT: MERGES_NOT_UTF8, MERGES_BAD_LINE,
+// MERGES_DUPLICATE, MERGES_INCOMPLETE.
+absl::StatusOr<BpeVocabulary> VocabularyOfMerges(std::string_view merges_txt, int64_t vocabulary_size);
 
 }  // namespace modelpatch::model

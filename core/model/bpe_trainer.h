@@ -6,13 +6,9 @@
 #include <string>
 
 #include "core/base/status.h"
+#include "core/model/bpe_tables.h"
 
 namespace modelpatch::model {
-
-struct BpeVocabulary {
-  std::string vocab_json;
-  std::string merges_txt;
-};
 
 // Counts words of `texts`, cleaned and split as the tokenizer does, and merges the most frequent pair of neighbours
 // `merges` times, or until no pair is left. The vocabulary is: 256 byte symbols in CLIP's order, the same with </w>,

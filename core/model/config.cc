@@ -45,8 +45,22 @@ double BlockParameters(int64_t layers, int64_t width, int64_t mlp_width) {
   return static_cast<double>(layers) * (4 * w * w + 2 * w * static_cast<double>(mlp_width));
 }
 
-absl::Status CheckVision(const VisionConfig& vision) {
-  MP_RETURN_IF_ERROR(CheckRange("vision.image_size", vision.image_size, 1, kMaximumImageSize));
+absl::Status CheckResNet(const VisionConfig& vision) {
+  if (static_cast<int64_t>(vision.stages.size()) != kResNetStages) {
+    return Invalid("vision.stages", fmt::format("has {} entries; a ResNet has 4 stages", vision.stages.size()));
+  }
+  for (size_t stage = 0; stage < vision.stages.size(); ++stage) {
+    MP_RETURN_IF_ERROR(CheckRange(fmt::format("vision.stages[{}]", stage), vision.stages[stage], 1, kMaximumLayers));
+  }
+  if (vision.image_size < kResNetReduction || vision.image_size % kResNetReduction != 0) {
+    return Invalid("vision.image_size", fmt::format("is {}; a ResNet takes multiples of 32", vision.image_size));
+  }
+  MP_RETURN_IF_ERROR(CheckRange("vision.width", vision.width, 2, kMaximumWidth / kResNetExpansion));
+  if (vision.width % 2 != 0) return Invalid("vision.width", fmt::format("is {}; it must be even", vision.width));
+  return CheckHeads("vision.heads", vision.heads, kResNetExpansion * vision.width);
+}
+
+absl::Status CheckVisionTransformer(const VisionConfig& vision) {
   MP_RETURN_IF_ERROR(CheckRange("vision.patch_size", vision.patch_size, 1, vision.image_size));
   const int64_t side = vision.image_size / vision.patch_size;
   if (side * side > kMaximumPatches) {
@@ -58,6 +72,25 @@ absl::Status CheckVision(const VisionConfig& vision) {
   MP_RETURN_IF_ERROR(CheckHeads("vision.heads", vision.heads, vision.width));
   MP_RETURN_IF_ERROR(CheckRange("vision.mlp_width", vision.mlp_width, 1, kMaximumMlpWidth));
   return CheckEpsilon("vision.layer_norm_epsilon", vision.layer_norm_epsilon);
+}
+
+absl::Status CheckVision(const VisionConfig& vision) {
+  MP_RETURN_IF_ERROR(CheckRange("vision.image_size", vision.image_size, 1, kMaximumImageSize));
+  return vision.is_resnet() ? CheckResNet(vision) : CheckVisionTransformer(vision);
+}
+
+double VisionParameters(const VisionConfig& vision) {
+  if (!vision.is_resnet()) {
+    return BlockParameters(vision.layers, vision.width, vision.mlp_width) +
+           3.0 * static_cast<double>(vision.patch_size * vision.patch_size) * static_cast<double>(vision.width);
+  }
+  // The attention pool, and bottleneck blocks of 17 times the square of their stage's width.
+  const auto width = static_cast<double>(vision.width);
+  double sum = 4 * std::pow(kResNetExpansion * width, 2);
+  for (size_t stage = 0; stage < vision.stages.size(); ++stage) {
+    sum += 17 * static_cast<double>(vision.stages[stage]) * std::pow(width * std::pow(2.0, stage), 2);
+  }
+  return sum;
 }
 
 absl::Status CheckText(const TextConfig& text) {
@@ -95,11 +128,9 @@ absl::Status CheckModelConfig(const ModelConfig& config) {
     return Invalid("initial_logit_scale", fmt::format("is {}; it must be from -{} to {}", config.initial_logit_scale,
                                                       kMaximumLogitScale, kMaximumLogitScale));
   }
-  const double parameters = BlockParameters(config.vision.layers, config.vision.width, config.vision.mlp_width) +
+  const double parameters = VisionParameters(config.vision) +
                             BlockParameters(config.text.layers, config.text.width, config.text.mlp_width) +
-                            static_cast<double>(config.text.vocabulary_size) * static_cast<double>(config.text.width) +
-                            3.0 * static_cast<double>(config.vision.patch_size * config.vision.patch_size) *
-                                static_cast<double>(config.vision.width);
+                            static_cast<double>(config.text.vocabulary_size) * static_cast<double>(config.text.width);
   if (parameters > kMaximumParameters) {
     return base::InvalidArgument("MODEL_CONFIG_INVALID",
                                  fmt::format("the model would have {:.3g} parameters; at most {:.3g} are allowed",

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "core/base/status.h"
 
@@ -13,12 +14,15 @@ namespace modelpatch::model {
 // QuickGELU is x·sigmoid(1.702x); GELU is x·Φ(x); its tanh form is the approximation of Hendrycks and Gimpel.
 enum class Activation { kQuickGelu, kGelu, kGeluTanh };
 
-// Which token's output represents the text: the first one whose id is end_of_text_id, or the first one of the largest
-// id (the same thing where the end of text is the vocabulary's last id).
-enum class TextPooling { kFirstEndOfText, kArgmax };
+// Which token's output represents the text: the first one whose id is end_of_text_id, the first one of the largest id
+// (the same thing where the end of text is the vocabulary's last id), or the last one of the context, padding included.
+enum class TextPooling { kFirstEndOfText, kArgmax, kLast };
 
 // The name used in Hugging Face files: "quick_gelu", "gelu", "gelu_pytorch_tanh".
 std::string_view NameOf(Activation activation);
+
+// What of a ViT's output represents the image: the class token, or the mean over the patches.
+enum class ImagePooling { kClassToken, kMeanOfPatches };
 
 struct VisionConfig {
   int64_t image_size = 0;  // pixels of one side; images are square
@@ -29,7 +33,19 @@ struct VisionConfig {
   int64_t mlp_width = 0;
   Activation activation = Activation::kQuickGelu;
   double layer_norm_epsilon = 1e-5;
+  // A LayerNorm before the first block.
+  bool pre_norm = true;
+  ImagePooling pooling = ImagePooling::kClassToken;
+  // The last LayerNorm comes after the pooling, not before. For a class token that is the same.
+  bool norm_after_pooling = false;
+  // Each residual branch has a learned gain for each channel.
+  bool layer_scale = false;
+  // The blocks of the four stages of a ModifiedResNet; empty for a ViT. A ResNet's width is that of its first stage
+  // (64 for RN50), its heads are those of the attention pool; patch_size, layers, mlp_width and what follows them here
+  // mean nothing to it.
+  std::vector<int64_t> stages;
 
+  bool is_resnet() const { return !stages.empty(); }
   bool operator==(const VisionConfig&) const = default;
 };
 
@@ -44,6 +60,7 @@ struct TextConfig {
   double layer_norm_epsilon = 1e-5;
   TextPooling pooling = TextPooling::kArgmax;
   int64_t end_of_text_id = 0;  // in [0, vocabulary_size)
+  bool layer_scale = false;
 
   bool operator==(const TextConfig&) const = default;
 };
@@ -61,12 +78,17 @@ struct ModelConfig {
 // that their softmax says nothing, and a little further it overflows.
 inline constexpr double kMaximumLogitScale = 20.0;
 
+// A ModifiedResNet has four stages, reduces an image 32 times, and multiplies the width of its first stage by 32.
+inline constexpr int64_t kResNetStages = 4;
+inline constexpr int64_t kResNetReduction = 32;
+inline constexpr int64_t kResNetExpansion = 32;
+
 // Whether `logarithm` is a number within that bound.
 bool IsValidLogitScale(double logarithm);
 
 // INVALID_ARGUMENT (MODEL_CONFIG_INVALID, with the field's path, such as `vision.heads`) unless every size is positive
 // and within sane limits (far above any published model, so that an absurd file cannot make us allocate), the heads
-// divide the widths, a patch fits into the image, and the numbers are finite.
+// divide the widths, a patch fits into the image (which a ResNet reduces 32 times), and the numbers are finite.
 absl::Status CheckModelConfig(const ModelConfig& config);
 
 }  // namespace modelpatch::model

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/data/show_json.h"
+#include "core/model/config_section.h"
 
 namespace modelpatch::model {
 namespace {
@@ -16,86 +16,29 @@ using base::InvalidArgument;
 using data::ShowJson;
 using nlohmann::json;
 
-constexpr size_t kMaximumBytes = 1 << 20;
+constexpr std::string_view kFile = "config.json";
 constexpr int64_t kArgmaxEndOfTextId = 2;
 constexpr int64_t kChannels = 3;
 constexpr double kDefaultLogitScale = 2.6592;
 
-absl::Status Invalid(std::string_view field, std::string_view message) {
-  return base::WithField(InvalidArgument("MODEL_CONFIG_INVALID", fmt::format("config.json: {} {}", field, message)),
-                         field);
+// The text or the vision part. transformers makes a whole config of an older dictionary, its class's defaults included,
+// and lets all its values replace those of the newer section; so the section beside a dictionary says nothing.
+ConfigSection TowerSection(ConfigSection& top, const std::string& key) {
+  ConfigSection section = top.Child(key.c_str());
+  const ConfigSection dictionary = top.Child((key + "_dict").c_str());
+  if (!dictionary.exists()) return section;
+  return {kFile, key, top.Find((key + "_dict").c_str())};
 }
 
-// One part of the file (the top, the text or the vision part). The first error is kept, and reading goes on with
-// defaults, so that the caller checks once.
-class Section {
- public:
-  Section(const json& root, std::string_view name) : name_(name) {
-    if (name.empty()) {
-      source_ = &root;
-      return;
-    }
-    // transformers makes a whole config of an older dictionary, its class's defaults included, and lets all its values
-    // replace those of the newer section; so the section beside a dictionary says nothing.
-    const std::string key(name);
-    const json* section = Object(root, key);
-    const json* dictionary = Object(root, key + "_dict");
-    source_ = dictionary != nullptr ? dictionary : section;
-  }
-
-  int64_t Integer(const char* key, int64_t fallback) {
-    const json* value = Find(key);
-    if (value == nullptr) return fallback;
-    const bool fits = value->is_number_integer() &&
-                      !(value->is_number_unsigned() &&
-                        value->get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()));
-    if (fits) return value->get<int64_t>();
-    Fail(key, fmt::format("is {}; it must be an integer", ShowJson(*value)));
-    return fallback;
-  }
-
-  double Number(const char* key, double fallback) {
-    const json* value = Find(key);
-    if (value == nullptr) return fallback;
-    if (value->is_number()) return value->get<double>();
-    Fail(key, fmt::format("is {}; it must be a number", ShowJson(*value)));
-    return fallback;
-  }
-
-  Activation ReadActivation() {
-    const json* value = Find("hidden_act");
-    if (value == nullptr || *value == "quick_gelu") return Activation::kQuickGelu;
-    if (*value == "gelu") return Activation::kGelu;
-    if (*value == "gelu_new" || *value == "gelu_pytorch_tanh") return Activation::kGeluTanh;
-    Fail("hidden_act",
-         fmt::format("is {}; quick_gelu, gelu, gelu_new and gelu_pytorch_tanh are supported", ShowJson(*value)));
-    return Activation::kQuickGelu;
-  }
-
-  const absl::Status& status() const { return status_; }
-
- private:
-  const json* Object(const json& root, const std::string& key) {
-    const auto found = root.find(key);
-    if (found == root.end() || found->is_null()) return nullptr;
-    if (found->is_object()) return &*found;
-    if (status_.ok()) status_ = Invalid(key, fmt::format("is {}; it must be an object", ShowJson(*found)));
-    return nullptr;
-  }
-  // Null counts as left out.
-  const json* Find(const char* key) const {
-    if (source_ == nullptr) return nullptr;
-    const auto found = source_->find(key);
-    return found == source_->end() || found->is_null() ? nullptr : &*found;
-  }
-  void Fail(const char* key, const std::string& message) {
-    if (status_.ok()) status_ = Invalid(name_.empty() ? key : fmt::format("{}.{}", name_, key), message);
-  }
-
-  std::string name_;
-  const json* source_ = nullptr;  // null: everything is left out
-  absl::Status status_;
-};
+Activation ReadActivation(ConfigSection& section) {
+  const json* value = section.Find("hidden_act");
+  if (value == nullptr || *value == "quick_gelu") return Activation::kQuickGelu;
+  if (*value == "gelu") return Activation::kGelu;
+  if (*value == "gelu_new" || *value == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+  section.Fail("hidden_act",
+               fmt::format("is {}; quick_gelu, gelu, gelu_new and gelu_pytorch_tanh are supported", ShowJson(*value)));
+  return Activation::kQuickGelu;
+}
 
 absl::Status CheckModelType(const json& root) {
   const auto type = root.find("model_type");
@@ -107,8 +50,8 @@ absl::Status CheckModelType(const json& root) {
 }
 
 // The defaults below are those of transformers' CLIPTextConfig and CLIPVisionConfig.
-absl::StatusOr<TextConfig> ReadText(const json& root) {
-  Section section(root, "text_config");
+absl::StatusOr<TextConfig> ReadText(ConfigSection& top) {
+  ConfigSection section = TowerSection(top, "text_config");
   TextConfig text;
   text.vocabulary_size = section.Integer("vocab_size", 49408);
   text.context_length = section.Integer("max_position_embeddings", 77);
@@ -116,7 +59,7 @@ absl::StatusOr<TextConfig> ReadText(const json& root) {
   text.layers = section.Integer("num_hidden_layers", 12);
   text.heads = section.Integer("num_attention_heads", 8);
   text.mlp_width = section.Integer("intermediate_size", 2048);
-  text.activation = section.ReadActivation();
+  text.activation = ReadActivation(section);
   text.layer_norm_epsilon = section.Number("layer_norm_eps", 1e-5);
   const int64_t end_of_text = section.Integer("eos_token_id", kArgmaxEndOfTextId);
   const bool argmax = end_of_text == kArgmaxEndOfTextId;
@@ -126,8 +69,8 @@ absl::StatusOr<TextConfig> ReadText(const json& root) {
   return text;
 }
 
-absl::StatusOr<VisionConfig> ReadVision(const json& root) {
-  Section section(root, "vision_config");
+absl::StatusOr<VisionConfig> ReadVision(ConfigSection& top) {
+  ConfigSection section = TowerSection(top, "vision_config");
   VisionConfig vision;
   vision.image_size = section.Integer("image_size", 224);
   vision.patch_size = section.Integer("patch_size", 32);
@@ -135,32 +78,23 @@ absl::StatusOr<VisionConfig> ReadVision(const json& root) {
   vision.layers = section.Integer("num_hidden_layers", 12);
   vision.heads = section.Integer("num_attention_heads", 12);
   vision.mlp_width = section.Integer("intermediate_size", 3072);
-  vision.activation = section.ReadActivation();
+  vision.activation = ReadActivation(section);
   vision.layer_norm_epsilon = section.Number("layer_norm_eps", 1e-5);
   const int64_t channels = section.Integer("num_channels", kChannels);
+  if (channels != kChannels) section.Fail("num_channels", fmt::format("is {}; it must be {}", channels, kChannels));
   MP_RETURN_IF_ERROR(section.status());
-  if (channels != kChannels)
-    return Invalid("vision_config.num_channels", fmt::format("is {}; it must be {}", channels, kChannels));
   return vision;
 }
 
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseHuggingFaceConfig(std::string_view config_json) {
-  if (config_json.size() > kMaximumBytes) {
-    return InvalidArgument("MODEL_CONFIG_NOT_JSON", fmt::format("config.json has {} bytes; at most {} are allowed",
-                                                                config_json.size(), kMaximumBytes));
-  }
-  const json root = json::parse(config_json.begin(), config_json.end(), nullptr, false);
-  // The JSON parser takes a NUL for the end of the text; whatever follows would go unseen.
-  if (!root.is_object() || config_json.find('\0') != std::string_view::npos) {
-    return InvalidArgument("MODEL_CONFIG_NOT_JSON", "config.json is not a JSON object");
-  }
+  MP_ASSIGN_OR_RETURN(const json root, ParseConfigDocument(config_json, kFile));
   MP_RETURN_IF_ERROR(CheckModelType(root));
+  ConfigSection top(kFile, "", &root);
   ModelConfig config;
-  MP_ASSIGN_OR_RETURN(config.text, ReadText(root));
-  MP_ASSIGN_OR_RETURN(config.vision, ReadVision(root));
-  Section top(root, "");
+  MP_ASSIGN_OR_RETURN(config.text, ReadText(top));
+  MP_ASSIGN_OR_RETURN(config.vision, ReadVision(top));
   config.embedding_width = top.Integer("projection_dim", 512);
   config.initial_logit_scale = top.Number("logit_scale_init_value", kDefaultLogitScale);
   MP_RETURN_IF_ERROR(top.status());

@@ -25,9 +25,20 @@ class ImageEncoder {
   // Features fp32 [B, embedding_width], not normalised, of pixels fp32 [B, 3, image_size, image_size].
   // `weights` are views (or leaves, to train) in the order of WeightSpecs. Throws what libtorch throws.
   virtual at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const = 0;
+
+  // The same for a training step. A BatchNorm normalises by the batch's own statistics here, and moves the running ones
+  // among `weights` in place.
+  virtual at::Tensor TrainingForward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const;
 };
 
 // The vision transformer of openai/CLIP clip/model.py, VisionTransformer.
 std::unique_ptr<ImageEncoder> MakeVisionTransformer(const VisionConfig& config, int64_t embedding_width);
+
+// The ResNet of openai/CLIP clip/model.py, ModifiedResNet, with its attention pool. Takes images of exactly the
+// config's size.
+std::unique_ptr<ImageEncoder> MakeModifiedResNet(const VisionConfig& config, int64_t embedding_width);
+
+// Whichever of them `config` describes.
+std::unique_ptr<ImageEncoder> MakeImageEncoder(const VisionConfig& config, int64_t embedding_width);
 
 }  // namespace modelpatch::model

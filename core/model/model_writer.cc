@@ -8,7 +8,8 @@
 
 #include "core/base/file.h"
 #include "core/model/hf_config.h"
-#include "core/model/hf_layout.h"
+#include "core/model/open_clip_config.h"
+#include "core/model/source_names.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::model {
@@ -17,34 +18,49 @@ namespace {
 using nlohmann::ordered_json;
 
 at::ScalarType ScalarTypeOf(tensor::DType dtype) {
-  if (dtype == tensor::DType::kFloat16) return at::kHalf;
-  return dtype == tensor::DType::kBFloat16 ? at::kBFloat16 : at::kFloat;
+  switch (dtype) {
+    case tensor::DType::kFloat64:
+      return at::kDouble;
+    case tensor::DType::kFloat16:
+      return at::kHalf;
+    case tensor::DType::kBFloat16:
+      return at::kBFloat16;
+    case tensor::DType::kInt64:
+      return at::kLong;
+    default:
+      return at::kFloat;
+  }
 }
 
 struct NamedTensor {
   std::string name;
+  tensor::DType dtype;
   at::Tensor value;
 };
 
-// The Hugging Face tensors of one tower, contiguous and in `type`.
-void AppendTensors(const tensor::WeightSet& weights, at::ScalarType type, std::vector<NamedTensor>& tensors) {
+// The tensors of one tower under their names in a file, contiguous. A counter stays an integer, whatever `dtype` says.
+void AppendTensors(const tensor::WeightSet& weights, SourceNames names, std::optional<tensor::DType> dtype,
+                   std::vector<NamedTensor>& tensors) {
   for (size_t i = 0; i < weights.views().size(); ++i) {
-    const SourceTensors source = HuggingFaceSource(weights.layout().weights()[i].spec.name);
+    const tensor::WeightSpec& spec = weights.layout().weights()[i].spec;
+    const bool keeps = !dtype.has_value() || spec.source_dtype == tensor::DType::kInt64;
+    const tensor::DType type = keeps ? spec.source_dtype : *dtype;
+    const SourceTensors source = SourceOf(names, spec.name);
     const at::Tensor value = source.transposed ? weights.views()[i].t() : weights.views()[i];
     const auto parts = static_cast<int64_t>(source.names.size());
     for (int64_t part = 0; part < parts; ++part) {
       const at::Tensor piece = parts == 1 ? value : value.chunk(parts, 0)[static_cast<size_t>(part)];
-      tensors.push_back({source.names[static_cast<size_t>(part)], piece.to(type).contiguous()});
+      tensors.push_back({source.names[static_cast<size_t>(part)], type, piece.to(ScalarTypeOf(type)).contiguous()});
     }
   }
 }
 
-absl::Status WriteTensors(const std::string& path, const std::vector<NamedTensor>& tensors, tensor::DType dtype) {
+absl::Status WriteTensors(const std::string& path, const std::vector<NamedTensor>& tensors) {
   std::vector<tensor::TensorInfo> infos;
   uint64_t position = 0;
   for (const NamedTensor& entry : tensors) {
     const auto bytes = static_cast<uint64_t>(entry.value.nbytes());
-    infos.push_back({entry.name, dtype, entry.value.sizes().vec(), position, position + bytes});
+    infos.push_back({entry.name, entry.dtype, entry.value.sizes().vec(), position, position + bytes});
     position += bytes;
   }
   MP_ASSIGN_OR_RETURN(base::AtomicFile file, base::AtomicFile::Create(path));
@@ -55,16 +71,28 @@ absl::Status WriteTensors(const std::string& path, const std::vector<NamedTensor
   return file.Commit();
 }
 
-std::string PreprocessorJson(int64_t image_size) {
+absl::Status WriteWeights(const std::string& path, SourceNames names, const tensor::WeightSet& image_weights,
+                          const tensor::WeightSet& text_weights, std::optional<tensor::DType> dtype) {
+  return tensor::Guarded([&]() -> absl::Status {
+    const at::NoGradGuard no_grad;
+    std::vector<NamedTensor> tensors;
+    AppendTensors(image_weights, names, dtype, tensors);
+    AppendTensors(text_weights, names, dtype, tensors);
+    return WriteTensors(path, tensors);
+  });
+}
+
+std::string PreprocessorJson(const ModelFiles& files) {
+  const int64_t image_size = files.config.vision.image_size;
   const ordered_json object = {{"crop_size", {{"height", image_size}, {"width", image_size}}},
                                {"do_center_crop", true},
                                {"do_convert_rgb", true},
                                {"do_normalize", true},
                                {"do_rescale", true},
                                {"do_resize", true},
-                               {"image_mean", {0.48145466, 0.4578275, 0.40821073}},
+                               {"image_mean", AsDecimals(files.preprocess.mean)},
                                {"image_processor_type", "CLIPImageProcessor"},
-                               {"image_std", {0.26862954, 0.26130258, 0.27577711}},
+                               {"image_std", AsDecimals(files.preprocess.std)},
                                {"resample", 3},
                                {"rescale_factor", 1.0 / 255.0},
                                {"size", {{"shortest_edge", image_size}}}};
@@ -79,25 +107,44 @@ std::string TokenizerJson(int64_t context_length) {
   return object.dump(1) + "\n";
 }
 
+absl::Status WriteTokenizer(const std::string& directory, const ModelFiles& files) {
+  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/vocab.json", files.vocab_json));
+  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/merges.txt", files.merges_txt));
+  return base::WriteFileAtomically(directory + "/tokenizer_config.json",
+                                   TokenizerJson(files.config.text.context_length));
+}
+
+absl::Status CheckHuggingFaceCan(const ModelConfig& config) {
+  const VisionConfig& vision = config.vision;
+  if (!vision.is_resnet() && !vision.layer_scale && vision.pre_norm && !config.text.layer_scale &&
+      vision.pooling == ImagePooling::kClassToken && config.text.pooling != TextPooling::kLast) {
+    return absl::OkStatus();
+  }
+  return base::FailedPrecondition("LAYOUT_UNSUPPORTED",
+                                  "Hugging Face's CLIPModel has no architecture like this one; use OpenCLIP's layout");
+}
+
 }  // namespace
 
 absl::Status WriteModel(const std::string& directory, const ModelFiles& files, const tensor::WeightSet& image_weights,
-                        const tensor::WeightSet& text_weights, tensor::DType dtype) {
+                        const tensor::WeightSet& text_weights, std::optional<tensor::DType> dtype) {
+  MP_RETURN_IF_ERROR(CheckHuggingFaceCan(files.config));
   MP_RETURN_IF_ERROR(base::CreateDirectories(directory));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/config.json", WriteHuggingFaceConfig(files.config)));
-  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/vocab.json", files.vocab_json));
-  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/merges.txt", files.merges_txt));
-  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/preprocessor_config.json",
-                                               PreprocessorJson(files.config.vision.image_size)));
-  MP_RETURN_IF_ERROR(
-      base::WriteFileAtomically(directory + "/tokenizer_config.json", TokenizerJson(files.config.text.context_length)));
-  return tensor::Guarded([&]() -> absl::Status {
-    const at::NoGradGuard no_grad;
-    std::vector<NamedTensor> tensors;
-    AppendTensors(image_weights, ScalarTypeOf(dtype), tensors);
-    AppendTensors(text_weights, ScalarTypeOf(dtype), tensors);
-    return WriteTensors(directory + "/model.safetensors", tensors, dtype);
-  });
+  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/preprocessor_config.json", PreprocessorJson(files)));
+  MP_RETURN_IF_ERROR(WriteTokenizer(directory, files));
+  return WriteWeights(directory + "/model.safetensors", SourceNames::kHuggingFace, image_weights, text_weights, dtype);
+}
+
+absl::Status WriteOpenClipModel(const std::string& directory, const ModelFiles& files,
+                                const tensor::WeightSet& image_weights, const tensor::WeightSet& text_weights,
+                                std::optional<tensor::DType> dtype) {
+  MP_ASSIGN_OR_RETURN(const std::string config, WriteOpenClipConfig({files.config, files.preprocess}));
+  MP_RETURN_IF_ERROR(base::CreateDirectories(directory));
+  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/open_clip_config.json", config));
+  MP_RETURN_IF_ERROR(WriteTokenizer(directory, files));
+  return WriteWeights(directory + "/open_clip_model.safetensors", SourceNames::kOpenAi, image_weights, text_weights,
+                      dtype);
 }
 
 }  // namespace modelpatch::model

@@ -16,7 +16,8 @@ enum HeadWeight : size_t { kFinalNormWeight, kFinalNormBias, kProjection };
 TextEncoder::TextEncoder(const TextConfig& config, int64_t embedding_width)
     : config_(config),
       embedding_width_(embedding_width),
-      block_{config.width, config.heads, config.mlp_width, config.activation, config.layer_norm_epsilon, true} {}
+      block_{config.width,    config.heads,      config.mlp_width, config.activation, config.layer_norm_epsilon,
+             /*causal=*/true, config.layer_scale} {}
 
 std::vector<tensor::WeightSpec> TextEncoder::WeightSpecs() const {
   std::vector<tensor::WeightSpec> specs = {
@@ -34,6 +35,7 @@ std::vector<tensor::WeightSpec> TextEncoder::WeightSpecs() const {
 }
 
 int64_t TextEncoder::PoolingPosition(const std::vector<int32_t>& ids) const {
+  if (config_.pooling == TextPooling::kLast) return config_.context_length - 1;
   const auto found = config_.pooling == TextPooling::kArgmax
                          ? std::max_element(ids.begin(), ids.end())
                          : std::find(ids.begin(), ids.end(), static_cast<int32_t>(config_.end_of_text_id));
@@ -63,11 +65,12 @@ at::Tensor TextEncoder::Forward(const std::vector<at::Tensor>& weights,
   at::Tensor x = at::embedding(weights[kTokenEmbedding], tokens).view({count, length, config_.width});
   x = (x + weights[kPositionalEmbedding].narrow(0, 0, length)).view({count * length, config_.width});
   const std::span<const at::Tensor> all(weights);
+  const auto block_weights = static_cast<size_t>(block_.weight_count());
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    const auto block = all.subspan(kStemWeights + static_cast<size_t>(layer * kWeightsPerBlock), kWeightsPerBlock);
+    const auto block = all.subspan(kStemWeights + static_cast<size_t>(layer) * block_weights, block_weights);
     x = ResidualBlock(block_, block, x, length, /*first_query_only=*/false);
   }
-  const auto head = all.subspan(kStemWeights + static_cast<size_t>(config_.layers * kWeightsPerBlock));
+  const auto head = all.subspan(kStemWeights + static_cast<size_t>(config_.layers) * block_weights);
   const at::Tensor pooled = x.index_select(0, torch::tensor(rows, at::kLong).to(device));
   const at::Tensor normed = LayerNorm(pooled, head[kFinalNormWeight], head[kFinalNormBias], config_.layer_norm_epsilon);
   return at::mm(normed, head[kProjection]);

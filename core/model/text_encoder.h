@@ -25,8 +25,8 @@ class TextEncoder {
   std::vector<tensor::WeightSpec> WeightSpecs() const;
 
   // Features fp32 [N, embedding_width], not normalised, of N token sequences (start … end, each at most
-  // context_length). Sequences are run at the length of the longest: the mask is causal and the feature is taken at the
-  // end of text, so what would follow changes nothing. Throws what libtorch throws.
+  // context_length). Sequences are run up to the last token that is pooled: the mask is causal, so what would follow
+  // changes nothing. Shorter ones are padded with id 0. Throws what libtorch throws.
   at::Tensor Forward(const std::vector<at::Tensor>& weights, std::span<const std::vector<int32_t>> texts) const;
 
  private:

@@ -9,15 +9,8 @@
 namespace modelpatch::model {
 namespace {
 
-// The places of the weights around the blocks.
-enum StemWeight : size_t {
-  kClassEmbedding,
-  kPatchWeight,
-  kPositionalEmbedding,
-  kPreNormWeight,
-  kPreNormBias,
-  kStemWeights
-};
+// The places of the weights around the blocks. Without a norm before the blocks its two are left out.
+enum StemWeight : size_t { kClassEmbedding, kPatchWeight, kPositionalEmbedding, kPreNormWeight, kPreNormBias };
 enum HeadWeight : size_t { kPostNormWeight, kPostNormBias, kProjection };
 
 class VisionTransformer final : public ImageEncoder {
@@ -26,7 +19,9 @@ class VisionTransformer final : public ImageEncoder {
       : config_(config),
         embedding_width_(embedding_width),
         grid_(config.image_size / config.patch_size),
-        block_{config.width, config.heads, config.mlp_width, config.activation, config.layer_norm_epsilon, false} {}
+        stem_weights_(config.pre_norm ? kPreNormBias + 1 : kPositionalEmbedding + 1),
+        block_{config.width,     config.heads,      config.mlp_width, config.activation, config.layer_norm_epsilon,
+               /*causal=*/false, config.layer_scale} {}
 
   std::vector<tensor::WeightSpec> WeightSpecs() const override {
     const int64_t width = config_.width;
@@ -34,9 +29,11 @@ class VisionTransformer final : public ImageEncoder {
         {"visual.class_embedding", {width}},
         {"visual.conv1.weight", {width, 3, config_.patch_size, config_.patch_size}},
         {"visual.positional_embedding", {grid_ * grid_ + 1, width}},
-        {"visual.ln_pre.weight", {width}},
-        {"visual.ln_pre.bias", {width}},
     };
+    if (config_.pre_norm) {
+      specs.push_back({"visual.ln_pre.weight", {width}});
+      specs.push_back({"visual.ln_pre.bias", {width}});
+    }
     for (int64_t layer = 0; layer < config_.layers; ++layer) {
       AppendBlockWeights(block_, "visual.transformer.resblocks." + std::to_string(layer) + ".", specs);
     }
@@ -48,19 +45,35 @@ class VisionTransformer final : public ImageEncoder {
 
   at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const override {
     const int64_t length = grid_ * grid_ + 1;
-    const double epsilon = config_.layer_norm_epsilon;
-    at::Tensor x = LayerNorm(EmbedPatches(weights, pixels), weights[kPreNormWeight], weights[kPreNormBias], epsilon);
-    x = x.view({-1, config_.width});
-    const std::span<const at::Tensor> all(weights);
-    for (int64_t layer = 0; layer < config_.layers; ++layer) {
-      const auto block = all.subspan(kStemWeights + static_cast<size_t>(layer * kWeightsPerBlock), kWeightsPerBlock);
-      x = ResidualBlock(block_, block, x, length, /*first_query_only=*/layer + 1 == config_.layers);
+    at::Tensor x = EmbedPatches(weights, pixels);
+    if (config_.pre_norm) {
+      x = LayerNorm(x, weights[kPreNormWeight], weights[kPreNormBias], config_.layer_norm_epsilon);
     }
-    const auto head = all.subspan(kStemWeights + static_cast<size_t>(config_.layers * kWeightsPerBlock));
-    return at::mm(LayerNorm(x, head[kPostNormWeight], head[kPostNormBias], epsilon), head[kProjection]);
+    x = x.view({-1, config_.width});
+    const bool one_token = config_.pooling == ImagePooling::kClassToken;
+    const std::span<const at::Tensor> all(weights);
+    const auto block_weights = static_cast<size_t>(block_.weight_count());
+    for (int64_t layer = 0; layer < config_.layers; ++layer) {
+      const auto block = all.subspan(stem_weights_ + static_cast<size_t>(layer) * block_weights, block_weights);
+      x = ResidualBlock(block_, block, x, length, /*first_query_only=*/one_token && layer + 1 == config_.layers);
+    }
+    const auto head = all.subspan(stem_weights_ + static_cast<size_t>(config_.layers) * block_weights);
+    return at::mm(one_token ? Normalize(head, x) : PoolPatches(head, x.view({-1, length, config_.width})),
+                  head[kProjection]);
   }
 
  private:
+  at::Tensor Normalize(std::span<const at::Tensor> head, const at::Tensor& x) const {
+    return LayerNorm(x, head[kPostNormWeight], head[kPostNormBias], config_.layer_norm_epsilon);
+  }
+
+  // [B, width] of the tokens [B, 1 + grid², width]: the mean without the class token, normed before or after.
+  // Source: open_clip transformer.py, VisionTransformer._pool.
+  at::Tensor PoolPatches(std::span<const at::Tensor> head, const at::Tensor& tokens) const {
+    const at::Tensor patches = tokens.slice(1, 1);
+    return config_.norm_after_pooling ? Normalize(head, patches.mean(1)) : Normalize(head, patches).mean(1);
+  }
+
   // [B, 1 + grid², width]: class token, then the patches row by row, with their positions.
   at::Tensor EmbedPatches(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const {
     const int64_t batch = pixels.size(0);
@@ -80,6 +93,7 @@ class VisionTransformer final : public ImageEncoder {
   const VisionConfig config_;
   const int64_t embedding_width_;
   const int64_t grid_;
+  const size_t stem_weights_;
   const BlockConfig block_;
 };
 

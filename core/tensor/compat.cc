@@ -36,16 +36,17 @@ at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& 
 #else
   // [B·heads, T, d] batches let baddbmm scale the scores for free.
   const int64_t batch = query.size(0) * query.size(1);
-  const int64_t length = query.size(2);
+  const int64_t queries = query.size(2);
+  const int64_t length = key.size(2);
   const int64_t width = query.size(3);
-  const at::Tensor q = query.reshape({batch, length, width});
+  const at::Tensor q = query.reshape({batch, queries, width});
   const at::Tensor k = key.reshape({batch, length, width});
   const at::Tensor v = value.reshape({batch, length, width});
   const double scale = 1.0 / std::sqrt(static_cast<double>(width));
   const at::Tensor mask =
-      causal ? at::full({length, length}, -INFINITY, q.options()).triu_(1) : at::zeros({1, 1}, q.options());
+      causal ? at::full({queries, length}, -INFINITY, q.options()).triu_(1) : at::zeros({1, 1}, q.options());
   const at::Tensor scores =
-      at::baddbmm(mask.expand({batch, length, length}), q, k.transpose(1, 2), causal ? 1.0 : 0.0, scale);
+      at::baddbmm(mask.expand({batch, queries, length}), q, k.transpose(1, 2), causal ? 1.0 : 0.0, scale);
   return at::bmm(at::softmax(scores, -1), v).view(query.sizes());
 #endif
 }

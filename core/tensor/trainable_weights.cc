@@ -17,7 +17,9 @@ TrainableWeights::TrainableWeights(WeightSet weights)
   leaves_->gradient = at::zeros({layout.trainable_size()}, weights_.flat().options());
   for (size_t i = 0; i < layout.weights().size(); ++i) {
     const WeightInfo& weight = layout.weights()[i];
-    at::Tensor leaf = weights_.views()[i].detach();
+    // Not detach(): leaves would share one version counter, and a BatchNorm that moves its statistics between forward
+    // and backward would make every saved weight look changed.
+    at::Tensor leaf = weights_.views()[i].variable_data();
     if (!weight.spec.is_buffer) {
       leaf.requires_grad_(true);
       leaf.mutable_grad() = leaves_->gradient.narrow(0, weight.offset, weight.numel).view(weight.spec.shape);

@@ -48,7 +48,7 @@ absl::StatusOr<double> ContrastiveTrainer::Step(const at::Tensor& pixels, const 
     text_.weights.ZeroGradient();
     const at::Device device = image_weights().flat().device();
     const at::Tensor images =
-        model::NormalizeFeatures(image_encoder_->Forward(image_.weights.parameters(), pixels.to(device)));
+        model::NormalizeFeatures(image_encoder_->TrainingForward(image_.weights.parameters(), pixels.to(device)));
     const at::Tensor texts = model::NormalizeFeatures(text_encoder_->Forward(text_.weights.parameters(), captions));
     const at::Tensor scale = text_.weights.parameters().back().exp();
     const at::Tensor loss =

@@ -23,7 +23,7 @@ absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, const std::
     const at::Device device = state_.weights.weights().flat().device();
     const at::Tensor targets = torch::tensor(labels, at::kLong).to(device);
     state_.weights.ZeroGradient();
-    const at::Tensor features = model_->image_encoder->Forward(state_.weights.parameters(), pixels.to(device));
+    const at::Tensor features = model_->image_encoder->TrainingForward(state_.weights.parameters(), pixels.to(device));
     const at::Tensor cosines = at::mm(model::NormalizeFeatures(features), head_.embeddings->t());
     const at::Tensor loss = at::cross_entropy_loss(cosines * model_->logit_scale, targets);
     loss.backward();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/file.h"
+#include "core/model/bpe_tables.h"
 #include "core/model/bpe_tokenizer.h"
 #include "core/model/text_normalizer.h"
 #include "tests/support/status_matchers.h"
@@ -61,6 +62,16 @@ TEST_F(GoldenTokenizerTest, IdsOfEveryRequiredString) {
     EXPECT_EQ(reduced.ids, entry["ids_vocab1514"].get<std::vector<int32_t>>());
   }
   EXPECT_GE(compared, 200) << "the file should grade most strings as required";
+}
+
+TEST_F(GoldenTokenizerTest, MergesAloneGiveTheSameVocabulary) {
+  const std::string merges = Read("merges.txt");
+  ASSERT_OK_AND_ASSIGN(const BpeVocabulary full, VocabularyOfMerges(merges, 49408));
+  EXPECT_EQ(json::parse(full.vocab_json), ReadJson("vocab.json"));
+  // A model with a smaller vocabulary takes the first merges of the same file.
+  ASSERT_OK_AND_ASSIGN(const BpeVocabulary small, VocabularyOfMerges(merges, 1514));
+  EXPECT_EQ(json::parse(small.vocab_json), ReadJson("small_1000/vocab.json"));
+  EXPECT_OK(ParseBpeTables(small.vocab_json, small.merges_txt));
 }
 
 TEST_F(GoldenTokenizerTest, DecodedTexts) {

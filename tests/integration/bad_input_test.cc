@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/integration/end_to_end.h"
+#include "tests/support/torch_archive_writer.h"
 
 namespace modelpatch::testing {
 namespace {
@@ -306,6 +307,66 @@ TEST_F(BadInputTest, BrokenModelsAreRefusedAndLeaveNothing) {
   v1::ListModelsResponse models;
   ASSERT_THAT(stubs_->models->ListModels(&context, {}, &models), Succeeds());
   EXPECT_EQ(models.models_size(), 1);
+}
+
+TEST_F(BadInputTest, BrokenLayoutsAreRefusedAndLeaveNothing) {
+  const std::string good = ReadAll(import_root() + "/tiny/model.safetensors");
+  const struct {
+    const char* what;
+    std::string file;  // beside vocab.json and merges.txt
+    std::string content;
+    const char* reason;
+  } cases[] = {
+      {"Hugging Face's names without a config", "model.safetensors", good, "MODEL_FILE_MISSING"},
+      {"a state dict that is none", "weights.safetensors",
+       WithHeader(good,
+                  [](Json& header) {
+                    header["x"] = header["logit_scale"];
+                    header.erase("logit_scale");
+                  }),
+       "MODEL_"},
+      {"a pickle that calls a function", "weights.pt",
+       StoredZip({{"archive/data.pkl",
+                   "\x80\x02"
+                   "cposix\nsystem\nX\x04" +
+                       std::string(3, '\0') + "true\x85R."}}),
+       "PICKLE_GLOBAL_REFUSED"},
+      {"a zip archive that is cut", "weights.pt", StoredZip({{"archive/data.pkl", "\x80\x02}."}}).substr(0, 60),
+       "ZIP_CORRUPT"},
+      {"no zip archive", "pytorch_model.bin", "text", "TORCH_ARCHIVE_INVALID"},
+      {"an OpenCLIP config that is none", "open_clip_config.json", "[]", "MODEL_FILE_MISSING"},
+  };
+  for (const auto& one : cases) {
+    fs::remove_all(import_root() + "/broken");
+    fs::create_directory(import_root() + "/broken");
+    for (const char* file : {"vocab.json", "merges.txt"}) {
+      fs::copy_file(import_root() + "/tiny/" + file, import_root() + "/broken/" + file);
+    }
+    WriteTestFile(import_root() + "/broken/" + one.file, one.content);
+    const grpc::Status status = Import("broken");
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT) << one.what << ": " << status.error_message();
+    EXPECT_EQ(ReasonOf(status).rfind(one.reason, 0), 0u)
+        << one.what << ": " << ReasonOf(status) << ": " << status.error_message();
+    EXPECT_EQ(status.error_message().find("staging"), std::string::npos) << status.error_message();
+  }
+  EXPECT_EQ(CountIn("models"), 1);
+  EXPECT_EQ(CountIn("staging"), 0);
+}
+
+TEST_F(BadInputTest, AnIndexThatPointsElsewhereIsRefused) {
+  fs::copy(import_root() + "/tiny", import_root() + "/broken");
+  fs::remove(import_root() + "/broken/model.safetensors");
+  const auto import_with = [&](const std::string& file) {
+    WriteTestFile(import_root() + "/broken/model.safetensors.index.json",
+                  Json{{"weight_map", {{"logit_scale", file}}}}.dump());
+    return Import("broken");
+  };
+  EXPECT_THAT(import_with("../tiny/model.safetensors"),
+              AnswersWith(StatusCode::INVALID_ARGUMENT, "WEIGHT_INDEX_INVALID"));
+  EXPECT_THAT(import_with("absent.safetensors"), AnswersWith(StatusCode::INVALID_ARGUMENT, "MODEL_FILE_MISSING"));
+  fs::create_symlink("/etc/passwd", import_root() + "/broken/link.safetensors");
+  EXPECT_THAT(import_with("link.safetensors"), AnswersWith(StatusCode::PERMISSION_DENIED, "PATH_OUTSIDE_ROOTS"));
+  EXPECT_EQ(CountIn("staging"), 0);
 }
 
 TEST_F(BadInputTest, PathsMustLieBelowARoot) {

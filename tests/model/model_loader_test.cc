@@ -55,7 +55,8 @@ TEST_F(ModelLoaderTest, LoadsWhatWasWritten) {
 }
 
 TEST_F(ModelLoaderTest, EveryMissingFileIsNamed) {
-  for (const std::string& name : ModelFileNames()) {
+  for (const std::string name :
+       {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "model.safetensors"}) {
     const std::string content = Read(name);
     std::filesystem::remove(directory_ + "/" + name);
     const absl::Status status = Load();
@@ -146,16 +147,23 @@ TEST_F(ModelLoaderTest, ATruncatedWeightFileIsRefused) {
 TEST_F(ModelLoaderTest, WhatContradictsTheHeaderIsKnownBeforeTheWeightsAreThere) {
   ASSERT_OK_AND_ASSIGN(tensor::SafetensorsHeader header, tensor::ParseSafetensorsHeader(Read("model.safetensors")));
   std::filesystem::remove(directory_ + "/model.safetensors");
-  EXPECT_OK(CheckModelBeforeWeights(directory_, header));
+  ModelFileNames names;
+  names.texts = {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt"};
+  const auto check = [&] {
+    TensorTable tensors;
+    EXPECT_OK(tensors.Add(header));
+    return CheckModelBeforeWeights(directory_, names, tensors);
+  };
+  EXPECT_OK(check());
   header.tensors[3].shape.push_back(2);
-  EXPECT_THAT(CheckModelBeforeWeights(directory_, header), FailsWith(kInvalid, "MODEL_TENSORS_MISMATCH"));
-  std::filesystem::remove(directory_ + "/vocab.json");
-  EXPECT_THAT(CheckModelBeforeWeights(directory_, header), FailsWith(kInvalid, "MODEL_FILE_MISSING"));
+  EXPECT_THAT(check(), FailsWith(kInvalid, "MODEL_TENSORS_MISMATCH"));
+  Write("vocab.json", "[]");
+  EXPECT_THAT(check(), FailsWith(kInvalid, "VOCABULARY_NOT_JSON"));
 }
 
 TEST_F(ModelLoaderTest, HalfPrecisionRoundsOnce) {
   ASSERT_OK_AND_ASSIGN(const auto model, LoadModel(directory_, tensor::Device(), {}));
-  const ModelFiles files{model->config, Read("vocab.json"), Read("merges.txt")};
+  const ModelFiles files{model->config, Read("vocab.json"), Read("merges.txt"), model->preprocess};
   ASSERT_OK(
       WriteModel(scratch_.Path("half"), files, model->image_weights, model->text_weights, tensor::DType::kFloat16));
   ASSERT_OK_AND_ASSIGN(const auto half, LoadModel(scratch_.Path("half"), tensor::Device(), {}));

@@ -17,13 +17,13 @@ namespace {
 model::ModelConfig TinyConfig(int64_t vocabulary_size) {
   model::ModelConfig config;
   config.vision = {/*image_size=*/16, /*patch_size=*/8, /*width=*/64,
-                   /*layers=*/2,      /*heads=*/1,      /*mlp_width=*/128};
+                   /*layers=*/2,      /*heads=*/1,      /*mlp_width=*/256};
   config.text.vocabulary_size = vocabulary_size;
   config.text.context_length = 32;
   config.text.width = 64;
   config.text.layers = 1;
   config.text.heads = 1;
-  config.text.mlp_width = 128;
+  config.text.mlp_width = 256;
   config.text.pooling = model::TextPooling::kFirstEndOfText;
   config.text.end_of_text_id = vocabulary_size - 1;
   config.embedding_width = 32;
@@ -33,21 +33,25 @@ model::ModelConfig TinyConfig(int64_t vocabulary_size) {
 
 }  // namespace
 
-void WriteTinyModel(const std::string& directory, uint64_t seed) {
+TinyParts MakeTinyParts(uint64_t seed, const model::VisionConfig* vision) {
   const std::vector<std::string> texts = {"a photo of a red circle.", "a drawing of the digit seven.", "a blue square"};
-  ASSERT_OK_AND_ASSIGN(const model::BpeVocabulary vocabulary, model::TrainBpe(texts, 40));
+  const model::BpeVocabulary vocabulary = *model::TrainBpe(texts, 40);
   int64_t merges = -1;  // the first line is the header
   for (const char c : vocabulary.merges_txt) merges += c == '\n' ? 1 : 0;
-  const model::ModelConfig config = TinyConfig(512 + merges + 2);
-  const auto encoder = model::MakeVisionTransformer(config.vision, config.embedding_width);
+  model::ModelConfig config = TinyConfig(512 + merges + 2);
+  if (vision != nullptr) config.vision = *vision;
+  const auto encoder = model::MakeImageEncoder(config.vision, config.embedding_width);
   const model::TextEncoder text_encoder(config.text, config.embedding_width);
-  ASSERT_OK_AND_ASSIGN(const auto image_layout, tensor::WeightLayout::Make(encoder->WeightSpecs()));
-  ASSERT_OK_AND_ASSIGN(const auto text_layout, tensor::WeightLayout::Make(text_encoder.WeightSpecs()));
-  const tensor::WeightSet image_weights(image_layout, tensor::Device());
-  const tensor::WeightSet text_weights(text_layout, tensor::Device());
+  const tensor::WeightSet image_weights(*tensor::WeightLayout::Make(encoder->WeightSpecs()), tensor::Device());
+  const tensor::WeightSet text_weights(*tensor::WeightLayout::Make(text_encoder.WeightSpecs()), tensor::Device());
   model::InitializeWeights(config, seed, image_weights, text_weights);
-  ASSERT_OK(model::WriteModel(directory, {config, vocabulary.vocab_json, vocabulary.merges_txt}, image_weights,
-                              text_weights, tensor::DType::kFloat32));
+  return {{config, vocabulary.vocab_json, vocabulary.merges_txt}, image_weights, text_weights};
+}
+
+void WriteTinyModel(const std::string& directory, uint64_t seed) {
+  const TinyParts parts = MakeTinyParts(seed);
+  ASSERT_OK(
+      model::WriteModel(directory, parts.files, parts.image_weights, parts.text_weights, tensor::DType::kFloat32));
 }
 
 std::shared_ptr<const model::ClipModel> MakeTinyModel(uint64_t seed) {

@@ -7,10 +7,21 @@
 #include <string>
 
 #include "core/model/clip_model.h"
+#include "core/model/model_writer.h"
 
 namespace modelpatch::testing {
 
-// 16 pixels, patch 8, width 64, two layers; a function of the seed. Fails the test on an error.
+// What a tiny model is made of.
+struct TinyParts {
+  model::ModelFiles files;
+  tensor::WeightSet image_weights;
+  tensor::WeightSet text_weights;
+};
+
+// A ViT of 16 pixels, patch 8, width 64, two layers, unless `vision` says otherwise; a function of the seed.
+TinyParts MakeTinyParts(uint64_t seed = 1, const model::VisionConfig* vision = nullptr);
+
+// The same in a Hugging Face directory. Fails the test on an error.
 void WriteTinyModel(const std::string& directory, uint64_t seed = 1);
 
 // The same, loaded.

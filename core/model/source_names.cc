@@ -1,5 +1,6 @@
-#include "core/model/hf_layout.h"
+#include "core/model/source_names.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -50,8 +51,6 @@ SourceTensors BlockSource(const std::string& prefix, std::string_view tail) {
   return {};
 }
 
-}  // namespace
-
 SourceTensors HuggingFaceSource(std::string_view name) {
   for (const auto& [start, tower] : {Rename{kVisionBlocks, "vision_model"}, Rename{kTextBlocks, "text_model"}}) {
     if (!name.starts_with(start)) continue;
@@ -66,6 +65,31 @@ SourceTensors HuggingFaceSource(std::string_view name) {
   return {};
 }
 
-bool IsIgnoredHuggingFaceTensor(std::string_view name) { return name.ends_with(".position_ids"); }
+SourceTensors CustomTextSource(std::string_view name) {
+  const bool is_text = !name.starts_with("visual.") && name != "logit_scale";
+  return {{is_text ? "text." + std::string(name) : std::string(name)}};
+}
+
+constexpr std::array<std::string_view, 5> kIgnored = {"attn_mask", "text.attn_mask", "input_resolution",
+                                                      "context_length", "vocab_size"};
+
+}  // namespace
+
+SourceTensors SourceOf(SourceNames names, std::string_view name) {
+  switch (names) {
+    case SourceNames::kHuggingFace:
+      return HuggingFaceSource(name);
+    case SourceNames::kOpenAi:
+      return {{std::string(name)}};
+    case SourceNames::kOpenClipCustomText:
+      return CustomTextSource(name);
+  }
+  return {};
+}
+
+bool IsIgnoredTensor(SourceNames names, std::string_view name) {
+  if (names == SourceNames::kHuggingFace) return name.ends_with(".position_ids");
+  return std::find(kIgnored.begin(), kIgnored.end(), name) != kIgnored.end();
+}
 
 }  // namespace modelpatch::model

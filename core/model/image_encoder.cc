@@ -1,0 +1,16 @@
+#include "core/model/image_encoder.h"
+
+#include <torch/torch.h>
+
+namespace modelpatch::model {
+
+at::Tensor ImageEncoder::TrainingForward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const {
+  return Forward(weights, pixels);
+}
+
+std::unique_ptr<ImageEncoder> MakeImageEncoder(const VisionConfig& config, int64_t embedding_width) {
+  return config.is_resnet() ? MakeModifiedResNet(config, embedding_width)
+                            : MakeVisionTransformer(config, embedding_width);
+}
+
+}  // namespace modelpatch::model
