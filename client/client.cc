@@ -129,6 +129,11 @@ absl::Status Client::DeleteModel(const std::string& name) {
       .status();
 }
 
+// Not repeated either: the second try would find what the first one wrote.
+absl::StatusOr<v1::ExportModelResponse> Client::ExportModel(const v1::ExportModelRequest& request) {
+  return CallOnce(*stubs_->models, &v1::ModelService::Stub::ExportModel, request, options_.long_deadline);
+}
+
 absl::StatusOr<v1::Task> Client::CreateTask(v1::CreateTaskRequest request) {
   EnsureRequestId(request);
   return CallWithRetry(*stubs_->tasks, &v1::TaskService::Stub::CreateTask, request, options_.long_deadline,

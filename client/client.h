@@ -56,6 +56,7 @@ class Client {
   absl::StatusOr<v1::Model> GetModel(const std::string& name);
   absl::StatusOr<v1::ListModelsResponse> ListModels(const v1::ListModelsRequest& request);
   absl::Status DeleteModel(const std::string& name);
+  absl::StatusOr<v1::ExportModelResponse> ExportModel(const v1::ExportModelRequest& request);
 
   absl::StatusOr<v1::Task> CreateTask(v1::CreateTaskRequest request);
   absl::StatusOr<v1::Task> GetTask(const std::string& name);

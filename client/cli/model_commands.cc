@@ -1,10 +1,12 @@
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/arguments.h"
 #include "client/cli/commands.h"
+#include "client/cli/mixture_options.h"
 #include "client/cli/session.h"
 #include "client/cli/table.h"
 #include "client/cli/text_format.h"
@@ -22,7 +24,10 @@ std::string ModelText(const v1::Model& model) {
   lines.Add("digest", model.digest());
   lines.Add("layout digest", model.layout_digest());
   lines.Add("architecture", model.architecture());
-  lines.Add("image size", absl::StrCat(model.image_size_pixels(), " pixels, patches of ", model.patch_size_pixels()));
+  lines.Add("image size",
+            model.patch_size_pixels() == 0
+                ? absl::StrCat(model.image_size_pixels(), " pixels")
+                : absl::StrCat(model.image_size_pixels(), " pixels, patches of ", model.patch_size_pixels()));
   lines.Add("embedding", absl::StrCat(model.embedding_dimension(), " dimensions"));
   lines.Add("context", absl::StrCat(model.context_length_tokens(), " tokens of ", model.vocabulary_size()));
   lines.Add("logit scale", Number(model.logit_scale()));
@@ -48,10 +53,43 @@ std::string ModelsText(const v1::ListModelsResponse& response) {
   return table.Render();
 }
 
+struct ExportOptions {
+  MixtureOptions mixture;
+  std::string path;
+  v1::ExportLayout layout = v1::EXPORT_LAYOUT_HUGGING_FACE;
+};
+
+void AddExport(CLI::App& model, Session& session) {
+  static const std::map<std::string, v1::ExportLayout> layouts = {{"hugging-face", v1::EXPORT_LAYOUT_HUGGING_FACE},
+                                                                  {"open-clip", v1::EXPORT_LAYOUT_OPEN_CLIP}};
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* command = model.add_subcommand("export", "Write a model or a mixture for other tools to load");
+  command->add_option("NAME", options->mixture.model, "The model")->required();
+  command->add_option("OUT", options->path, "A new directory on the server, below its export root")->required();
+  command->add_option("--checkpoint", options->mixture.checkpoint, "Mix in this checkpoint");
+  command->add_option("--alpha", options->mixture.alpha, "How much of it (default: 1)");
+  command->add_flag("--allow-extrapolation", options->mixture.allow_extrapolation, "Let α lie outside [0, 1]");
+  command->add_option("--layout", options->layout, "Which tools' (default: hugging-face)")
+      ->transform(CLI::CheckedTransformer(layouts).description(""))
+      ->type_name("hugging-face|open-clip");
+  command->callback([&session, options] {
+    session.command = [&session, options]() -> absl::Status {
+      v1::ExportModelRequest request;
+      *request.mutable_mixture() = MixtureOf(options->mixture);
+      request.set_path(options->path);
+      request.set_layout(options->layout);
+      CLIENT_ASSIGN_OR_RETURN(const v1::ExportModelResponse result, session.client().ExportModel(request));
+      return session.Print(result, [](const v1::ExportModelResponse& response) {
+        return absl::StrCat("wrote ", Bytes(response.size_bytes()), " to ", response.path(), "\n");
+      });
+    };
+  });
+}
+
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Session& session) {
-  CLI::App* model = app.add_subcommand("model", "Import models, list and delete them")->require_subcommand(1);
+  CLI::App* model = app.add_subcommand("model", "Import models, list, delete and export them")->require_subcommand(1);
 
   auto request = std::make_shared<v1::ImportModelRequest>();
   CLI::App* import = model->add_subcommand("import", "Import a model from a directory of the server");
@@ -103,6 +141,8 @@ void AddModelCommands(CLI::App& app, Session& session) {
       return session.Print(google::protobuf::Empty(), [&](const auto&) { return "deleted " + full + "\n"; });
     };
   });
+
+  AddExport(*model, session);
 }
 
 }  // namespace modelpatch::client

@@ -7,42 +7,75 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/model/model_loader.h"
+#include "core/model/weight_index.h"
 #include "core/tensor/safetensors_header.h"
+#include "server/checkpoint_weights.h"
 #include "server/copy_files.h"
+#include "server/export_path.h"
+#include "server/model_card.h"
+#include "server/model_export.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 #include "server/services/listing.h"
+#include "server/version.h"
 
 namespace modelpatch::server {
 namespace {
 
-// Checks the header of the weights that are to follow the small files already in `destination`.
-absl::Status CheckBeforeWeights(const RootPaths& roots, const std::string& weights, const std::string& destination) {
+absl::StatusOr<tensor::SafetensorsHeader> ReadHeader(const RootPaths& roots, const std::string& path) {
   constexpr uint64_t kLengthBytes = 8;
-  MP_ASSIGN_OR_RETURN(const FileBeginning length, ReadBeginning(roots, weights, kLengthBytes));
+  MP_ASSIGN_OR_RETURN(const FileBeginning length, ReadBeginning(roots, path, kLengthBytes));
   MP_ASSIGN_OR_RETURN(const uint64_t count, tensor::SafetensorsPrefixBytes(length.bytes, length.file_bytes));
-  MP_ASSIGN_OR_RETURN(const FileBeginning beginning, ReadBeginning(roots, weights, count));
-  MP_ASSIGN_OR_RETURN(const auto header, tensor::ParseSafetensorsHeader(beginning.bytes, beginning.file_bytes));
-  return model::CheckModelBeforeWeights(destination, header);
+  MP_ASSIGN_OR_RETURN(const FileBeginning beginning, ReadBeginning(roots, path, count));
+  return tensor::ParseSafetensorsHeader(beginning.bytes, beginning.file_bytes);
 }
 
-// Copies the files that make a model, the weights last and only if the others and their header can be right. A file
-// that is not there is left to the loader, which says what is missing.
+absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  if (error) return base::ErrnoError(error.value(), fmt::format("cannot list '{}'", directory));
+  return names;
+}
+
+// Checks what the headers of the weight files in `source` say, beside the small files already in `destination`.
+absl::Status CheckWeights(const RootPaths& roots, const std::string& source, const std::string& destination,
+                          const model::ModelFileNames& names, const model::WeightFilePlan& plan) {
+  model::TensorTable tensors;
+  for (const std::string& file : plan.files) {
+    // The directory of a zip archive stands at its end: it is read with the rest, from the copy.
+    if (!model::IsSafetensors(file)) return absl::OkStatus();
+    const std::string path = source + "/" + file;
+    const auto header = ReadHeader(roots, path);
+    if (header.status().code() == absl::StatusCode::kNotFound) {
+      return base::InvalidArgument("MODEL_FILE_MISSING", fmt::format("there is no '{}'", path));
+    }
+    if (!header.ok()) return base::WithContext(header.status(), "'" + path + "'");
+    MP_RETURN_IF_ERROR(tensors.Add(*header));
+  }
+  MP_RETURN_IF_ERROR(model::CheckIndex(plan, tensors));
+  return model::CheckModelBeforeWeights(destination, names, tensors);
+}
+
+// Copies the files that make a model, the weights last and only if the others and their headers can be right.
 absl::Status CopyModel(const RootPaths& roots, const std::string& source, const std::string& destination,
                        const base::CancellationToken& cancellation) {
-  for (const std::string& name : model::ModelFileNames()) {
-    MP_RETURN_IF_ERROR(cancellation.Check());
-    std::error_code error;
-    const std::string path = source + "/" + name;
-    if (!std::filesystem::exists(path, error)) continue;
-    const bool is_weights = name == model::ModelFileNames().back();
-    if (is_weights) {
-      MP_RETURN_IF_ERROR(WithPathShownAs(CheckBeforeWeights(roots, path, destination), destination, source));
-    }
-    MP_RETURN_IF_ERROR(CopyFile(roots, path, destination + "/" + name, cancellation,
-                                is_weights ? UINT64_MAX : model::kMaximumModelTextBytes));
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> present, NamesIn(source));
+  const auto names = model::ChooseModelFiles(present);
+  if (!names.ok()) return base::WithContext(names.status(), "'" + source + "'");
+  for (const std::string& name : names->texts) {
+    MP_RETURN_IF_ERROR(
+        CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation, model::kMaximumModelTextBytes));
+  }
+  MP_ASSIGN_OR_RETURN(const model::WeightFilePlan plan, model::PlanWeightFiles(destination, *names));
+  MP_RETURN_IF_ERROR(WithPathShownAs(CheckWeights(roots, source, destination, *names, plan), destination, source));
+  for (const std::string& name : plan.files) {
+    MP_RETURN_IF_ERROR(CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation));
   }
   return absl::OkStatus();
 }
@@ -51,7 +84,7 @@ v1::Model Describe(const model::ClipModel& loaded) {
   v1::Model message;
   message.set_digest(loaded.digest);
   message.set_layout_digest(loaded.image_weights.layout().digest());
-  message.set_architecture("vit");
+  message.set_architecture(loaded.config.vision.is_resnet() ? "modified-resnet" : "vit");
   message.set_image_size_pixels(static_cast<int32_t>(loaded.config.vision.image_size));
   message.set_patch_size_pixels(static_cast<int32_t>(loaded.config.vision.patch_size));
   message.set_embedding_dimension(static_cast<int32_t>(loaded.config.embedding_width));
@@ -98,6 +131,12 @@ grpc::ServerUnaryReactor* ModelService::ListModels(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* ModelService::DeleteModel(grpc::CallbackServerContext* context,
                                                     const v1::DeleteModelRequest* request, google::protobuf::Empty*) {
   return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Delete(request->name()); });
+}
+
+grpc::ServerUnaryReactor* ModelService::ExportModel(grpc::CallbackServerContext* context,
+                                                    const v1::ExportModelRequest* request,
+                                                    v1::ExportModelResponse* response) {
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Export(*request, response); });
 }
 
 absl::Status ModelService::Import(const v1::ImportModelRequest& request, const base::CancellationToken& cancellation,
@@ -163,6 +202,33 @@ absl::Status ModelService::Delete(const std::string& name) {
     MP_RETURN_IF_ERROR(context_.models.Remove(record.digest));
   }
   context_.log.Info("model deleted", {{"model", *id}});
+  return absl::OkStatus();
+}
+
+absl::Status ModelService::Export(const v1::ExportModelRequest& request, v1::ExportModelResponse* response) {
+  if (!v1::ExportLayout_IsValid(request.layout())) {
+    return base::WithField(base::InvalidArgument("BAD_LAYOUT", fmt::format("{} is no layout", request.layout())),
+                           "layout");
+  }
+  const auto path = ResolveExportPath(context_.options.export_root, request.path());
+  if (!path.ok()) return base::WithField(path.status(), "path");
+  const auto resolution = context_.resolver.Resolve(request.mixture());
+  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
+  MP_ASSIGN_OR_RETURN(const v1::Model description, ToMessage(resolution->model));
+  std::vector<v1::Checkpoint> checkpoints;
+  for (const v1::MixtureTerm& term : resolution->message.terms()) {
+    MP_ASSIGN_OR_RETURN(const store::CheckpointRecord record, context_.resolver.FindCheckpoint(term.checkpoint()));
+    MP_ASSIGN_OR_RETURN(checkpoints.emplace_back(), ToMessage(record));
+  }
+  const serve::ResolvedMixture& mixture = resolution->mixture;
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(mixture.model_directory));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet weights, MergeWeights(*model, mixture.terms, context_.blobs));
+  const std::string card = ModelCard(description, resolution->message, checkpoints, Version());
+  MP_RETURN_IF_ERROR(WriteExport(*path, request.layout(), *model, mixture.model_directory, weights, card));
+  context_.log.Info("model exported", {{"model", resolution->model.id}, {"path", *path}});
+  response->set_path(*path);
+  response->set_size_bytes(DirectoryBytes(*path));
+  *response->mutable_mixture() = resolution->message;
   return absl::OkStatus();
 }
 

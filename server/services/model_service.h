@@ -19,11 +19,14 @@ class ModelService final : public v1::ModelService::CallbackService {
                                        v1::ListModelsResponse* response) override;
   grpc::ServerUnaryReactor* DeleteModel(grpc::CallbackServerContext* context, const v1::DeleteModelRequest* request,
                                         google::protobuf::Empty* response) override;
+  grpc::ServerUnaryReactor* ExportModel(grpc::CallbackServerContext* context, const v1::ExportModelRequest* request,
+                                        v1::ExportModelResponse* response) override;
 
  private:
   absl::Status Import(const v1::ImportModelRequest& request, const base::CancellationToken& cancellation,
                       v1::Model* response);
   absl::Status Delete(const std::string& name);
+  absl::Status Export(const v1::ExportModelRequest& request, v1::ExportModelResponse* response);
   // Whether a record still needs the directory of that digest.
   absl::StatusOr<bool> InUse(const std::string& digest);
 

@@ -1,0 +1,15 @@
+// The README.md of an exported model: what was mixed, out of what, and what was measured. Thread safety: pure.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "modelpatch/v1/resources.pb.h"
+
+namespace modelpatch::server {
+
+// `checkpoints` are those of the mixture's terms, in their order.
+std::string ModelCard(const v1::Model& model, const v1::Mixture& mixture, std::span<const v1::Checkpoint> checkpoints,
+                      const std::string& version);
+
+}  // namespace modelpatch::server
