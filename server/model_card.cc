@@ -26,11 +26,11 @@ std::string Lineage(const v1::Checkpoint& checkpoint) {
 }  // namespace
 
 std::string ModelCard(const v1::Model& model, const v1::Mixture& mixture, std::span<const v1::Checkpoint> checkpoints,
-                      const std::string& version) {
+                      v1::ExportLayout layout, const std::string& version) {
   std::string card = fmt::format(
-      "---\nlibrary_name: transformers\ntags: [clip, zero-shot-image-classification, modelpatch]\n---\n\n"
+      "---\nlibrary_name: {}\ntags: [clip, zero-shot-image-classification, modelpatch]\n---\n\n"
       "# A patched CLIP\n\nWritten by modelpatch {}. Base model: `{}` (digest `{}`).\n\n",
-      version, model.name(), model.digest());
+      layout == v1::EXPORT_LAYOUT_OPEN_CLIP ? "open_clip" : "transformers", version, model.name(), model.digest());
   if (checkpoints.empty()) return card + "Nothing was mixed in: these are the weights that were imported.\n";
   card += "θ = θ_zs + Σ αᵢ·(θᵢ − θ_zs) over\n\n| checkpoint | α | blob |\n| --- | --- | --- |\n";
   for (size_t i = 0; i < checkpoints.size(); ++i) {

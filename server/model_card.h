@@ -4,12 +4,12 @@
 #include <span>
 #include <string>
 
-#include "modelpatch/v1/resources.pb.h"
+#include "modelpatch/v1/model_service.pb.h"
 
 namespace modelpatch::server {
 
-// `checkpoints` are those of the mixture's terms, in their order.
+// `checkpoints` are those of the mixture's terms, in their order. The head is what model hubs read.
 std::string ModelCard(const v1::Model& model, const v1::Mixture& mixture, std::span<const v1::Checkpoint> checkpoints,
-                      const std::string& version);
+                      v1::ExportLayout layout, const std::string& version);
 
 }  // namespace modelpatch::server

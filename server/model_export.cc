@@ -25,6 +25,15 @@ absl::Status WriteLayout(const std::string& directory, v1::ExportLayout layout, 
   return model::WriteModel(directory, files, image_weights, text_weights, std::nullopt);
 }
 
+// Our own files are for us alone; these are for the tools of other users.
+void OpenToOthers(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::permissions(directory, std::filesystem::perms{0755}, error);
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+    std::filesystem::permissions(it->path(), std::filesystem::perms{0644}, error);
+  }
+}
+
 }  // namespace
 
 absl::Status WriteExport(const std::string& path, v1::ExportLayout layout, const model::ClipModel& model,
@@ -38,9 +47,7 @@ absl::Status WriteExport(const std::string& path, v1::ExportLayout layout, const
   MP_RETURN_IF_ERROR(
       WithPathShownAs(WriteLayout(staged.path(), layout, files, weights, text_weights), staged.path(), path));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(staged.path() + "/README.md", model_card));
-  // mkdtemp's 0700 would keep the tools of other users out.
-  std::error_code ignored;
-  std::filesystem::permissions(staged.path(), std::filesystem::perms{0755}, ignored);
+  OpenToOthers(staged.path());
   if (renameat2(AT_FDCWD, staged.path().c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     if (errno == EEXIST) return base::AlreadyExists("PATH_EXISTS", fmt::format("there is a '{}' already", path));
     return base::ErrnoError(errno, fmt::format("cannot move the export to '{}'", path));

@@ -223,7 +223,7 @@ absl::Status ModelService::Export(const v1::ExportModelRequest& request, v1::Exp
   const serve::ResolvedMixture& mixture = resolution->mixture;
   MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(mixture.model_directory));
   MP_ASSIGN_OR_RETURN(const tensor::WeightSet weights, MergeWeights(*model, mixture.terms, context_.blobs));
-  const std::string card = ModelCard(description, resolution->message, checkpoints, Version());
+  const std::string card = ModelCard(description, resolution->message, checkpoints, request.layout(), Version());
   MP_RETURN_IF_ERROR(WriteExport(*path, request.layout(), *model, mixture.model_directory, weights, card));
   context_.log.Info("model exported", {{"model", resolution->model.id}, {"path", *path}});
   response->set_path(*path);

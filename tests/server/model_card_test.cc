@@ -26,7 +26,9 @@ TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
   accuracy.set_task("tasks/digits");
   accuracy.set_accuracy(0.9456);
   accuracy.set_total(1000);
-  const std::string card = ModelCard(model, mixture, std::vector<v1::Checkpoint>{checkpoint}, "1.2.3");
+  const std::string card =
+      ModelCard(model, mixture, std::vector<v1::Checkpoint>{checkpoint}, v1::EXPORT_LAYOUT_OPEN_CLIP, "1.2.3");
+  EXPECT_THAT(card, HasSubstr("library_name: open_clip"));
   EXPECT_THAT(card, HasSubstr("modelpatch 1.2.3"));
   EXPECT_THAT(card, HasSubstr("`models/clip` (digest `abc`)"));
   EXPECT_THAT(card, HasSubstr("| `checkpoints/digits` | 0.45 | `def` |"));
@@ -35,7 +37,7 @@ TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
 }
 
 TEST(ModelCardTest, AModelAloneSaysThatNothingWasMixed) {
-  EXPECT_THAT(ModelCard({}, {}, {}, "1"), HasSubstr("Nothing was mixed in"));
+  EXPECT_THAT(ModelCard({}, {}, {}, v1::EXPORT_LAYOUT_UNSPECIFIED, "1"), HasSubstr("Nothing was mixed in"));
 }
 
 }  // namespace
