@@ -35,7 +35,8 @@ const Names& Harmless() {
 
 // Whether a member says no more than leaving it out would.
 bool IsOff(const std::string& key, const json& value) {
-  if (value.is_null() || value == false || value == 0 || value == "" || value == "none") return true;
+  if (value.is_null() || value == false || value == 0) return true;
+  if (value.is_string() && (value.get_ref<const std::string&>().empty() || value == "none")) return true;
   if (key == "pos_embed_type") return value == "learnable";
   if (key == "proj_type") return value == "linear";
   return value.is_structured() && value.empty();
