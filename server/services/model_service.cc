@@ -207,8 +207,9 @@ absl::Status ModelService::Delete(const std::string& name) {
 
 absl::Status ModelService::Export(const v1::ExportModelRequest& request, v1::ExportModelResponse* response) {
   if (!v1::ExportLayout_IsValid(request.layout())) {
-    return base::WithField(base::InvalidArgument("BAD_LAYOUT", fmt::format("{} is no layout", request.layout())),
-                           "layout");
+    return base::WithField(
+        base::InvalidArgument("BAD_LAYOUT", fmt::format("{} is no layout", static_cast<int>(request.layout()))),
+        "layout");
   }
   const auto path = ResolveExportPath(context_.options.export_root, request.path());
   if (!path.ok()) return base::WithField(path.status(), "path");
