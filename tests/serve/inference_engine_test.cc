@@ -175,7 +175,7 @@ TEST_F(InferenceEngineTest, ASweepThatWouldNotFitIsRefused) {
   EngineOptions options;
   options.sweep_bytes = int64_t{29} * 3 * 16 * 16;
   engine_ = std::make_unique<InferenceEngine>(options, executor_, blobs_, clock_, *metrics_);
-  EXPECT_THAT(SweepDigits({0}), FailsWith(absl::StatusCode::kResourceExhausted, "SWEEP_TOO_LARGE"));
+  EXPECT_THAT(SweepDigits({0}).status(), FailsWith(absl::StatusCode::kResourceExhausted, "SWEEP_TOO_LARGE"));
 }
 
 TEST_F(InferenceEngineTest, EvictedModelsComeBack) {
