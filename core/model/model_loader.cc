@@ -155,13 +155,6 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& directory) {
                                fmt::format("cannot list the model's directory '{}': {}", directory, error.message()));
 }
 
-absl::StatusOr<ModelFileNames> ChooseFilesIn(const std::string& directory) {
-  MP_ASSIGN_OR_RETURN(const std::vector<std::string> present, NamesIn(directory));
-  absl::StatusOr<ModelFileNames> chosen = ChooseModelFiles(present);
-  if (!chosen.ok()) return base::WithContext(chosen.status(), "'" + directory + "'");
-  return chosen;
-}
-
 absl::StatusOr<std::string> DigestFiles(const std::string& directory, const ModelFileNames& names,
                                         const std::vector<std::string>& weight_files) {
   base::Sha256 digest;
@@ -176,6 +169,13 @@ absl::StatusOr<std::string> DigestFiles(const std::string& directory, const Mode
 }
 
 }  // namespace
+
+absl::StatusOr<ModelFileNames> ChooseFilesIn(const std::string& directory) {
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> present, NamesIn(directory));
+  absl::StatusOr<ModelFileNames> chosen = ChooseModelFiles(present);
+  if (!chosen.ok()) return base::WithContext(chosen.status(), "'" + directory + "'");
+  return chosen;
+}
 
 absl::Status CheckModelBeforeWeights(const std::string& directory, const ModelFileNames& names,
                                      const TensorTable& tensors) {

@@ -26,6 +26,9 @@ inline constexpr uint64_t kMaximumModelTextBytes = uint64_t{64} << 20;
 absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& directory, const tensor::Device& device,
                                                            const base::CancellationToken& cancellation);
 
+// The files that LoadModel would read of `directory`. INVALID_ARGUMENT: those of ChooseModelFiles, with the directory.
+absl::StatusOr<ModelFileNames> ChooseFilesIn(const std::string& directory);
+
 // What LoadModel would say of the small files in `directory`, of those that `names` chose, and of weight files with
 // these tensors, which need not be there yet: so that a file of any size is not copied only to be refused.
 absl::Status CheckModelBeforeWeights(const std::string& directory, const ModelFileNames& names,

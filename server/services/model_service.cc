@@ -30,17 +30,9 @@ absl::StatusOr<tensor::SafetensorsHeader> ReadHeader(const RootPaths& roots, con
   MP_ASSIGN_OR_RETURN(const FileBeginning length, ReadBeginning(roots, path, kLengthBytes));
   MP_ASSIGN_OR_RETURN(const uint64_t count, tensor::SafetensorsPrefixBytes(length.bytes, length.file_bytes));
   MP_ASSIGN_OR_RETURN(const FileBeginning beginning, ReadBeginning(roots, path, count));
-  return tensor::ParseSafetensorsHeader(beginning.bytes, beginning.file_bytes);
-}
-
-absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& directory) {
-  std::error_code error;
-  std::vector<std::string> names;
-  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
-    names.push_back(it->path().filename().string());
-  }
-  if (error) return base::ErrnoError(error.value(), fmt::format("cannot list '{}'", directory));
-  return names;
+  auto header = tensor::ParseSafetensorsHeader(beginning.bytes, beginning.file_bytes);
+  if (!header.ok()) return base::WithContext(header.status(), "'" + path + "'");
+  return header;
 }
 
 // Checks what the headers of the weight files in `source` say, beside the small files already in `destination`.
@@ -55,7 +47,7 @@ absl::Status CheckWeights(const RootPaths& roots, const std::string& source, con
     if (header.status().code() == absl::StatusCode::kNotFound) {
       return base::InvalidArgument("MODEL_FILE_MISSING", fmt::format("there is no '{}'", path));
     }
-    if (!header.ok()) return base::WithContext(header.status(), "'" + path + "'");
+    MP_RETURN_IF_ERROR(header.status());
     MP_RETURN_IF_ERROR(tensors.Add(*header));
   }
   MP_RETURN_IF_ERROR(model::CheckIndex(plan, tensors));
@@ -65,15 +57,13 @@ absl::Status CheckWeights(const RootPaths& roots, const std::string& source, con
 // Copies the files that make a model, the weights last and only if the others and their headers can be right.
 absl::Status CopyModel(const RootPaths& roots, const std::string& source, const std::string& destination,
                        const base::CancellationToken& cancellation) {
-  MP_ASSIGN_OR_RETURN(const std::vector<std::string> present, NamesIn(source));
-  const auto names = model::ChooseModelFiles(present);
-  if (!names.ok()) return base::WithContext(names.status(), "'" + source + "'");
-  for (const std::string& name : names->texts) {
+  MP_ASSIGN_OR_RETURN(const model::ModelFileNames names, model::ChooseFilesIn(source));
+  for (const std::string& name : names.texts) {
     MP_RETURN_IF_ERROR(
         CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation, model::kMaximumModelTextBytes));
   }
-  MP_ASSIGN_OR_RETURN(const model::WeightFilePlan plan, model::PlanWeightFiles(destination, *names));
-  MP_RETURN_IF_ERROR(WithPathShownAs(CheckWeights(roots, source, destination, *names, plan), destination, source));
+  MP_ASSIGN_OR_RETURN(const model::WeightFilePlan plan, model::PlanWeightFiles(destination, names));
+  MP_RETURN_IF_ERROR(WithPathShownAs(CheckWeights(roots, source, destination, names, plan), destination, source));
   for (const std::string& name : plan.files) {
     MP_RETURN_IF_ERROR(CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation));
   }
