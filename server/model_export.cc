@@ -43,9 +43,8 @@ absl::Status WriteExport(const std::string& path, v1::ExportLayout layout, const
   std::string pattern = path + ".partial-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) return base::ErrnoError(errno, fmt::format("cannot make '{}'", pattern));
   const StagedDirectory staged(pattern);
-  const tensor::WeightSet text_weights = model.text_weights.CloneTo(tensor::Device());
   MP_RETURN_IF_ERROR(
-      WithPathShownAs(WriteLayout(staged.path(), layout, files, weights, text_weights), staged.path(), path));
+      WithPathShownAs(WriteLayout(staged.path(), layout, files, weights, model.text_weights), staged.path(), path));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(staged.path() + "/README.md", model_card));
   OpenToOthers(staged.path());
   if (renameat2(AT_FDCWD, staged.path().c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {

@@ -11,7 +11,7 @@
 
 namespace modelpatch::server {
 
-// Writes the model that was loaded from `model_directory`, with `weights` (on the CPU) for its image tower and
+// Writes the model that was loaded from `model_directory`, with `weights` for its image tower and
 // `model_card` as README.md, beside `path` and moves it there: it is there as a whole, or not at all.
 // FAILED_PRECONDITION (LAYOUT_UNSUPPORTED), ALREADY_EXISTS (PATH_EXISTS), RESOURCE_EXHAUSTED (DISK_FULL).
 absl::Status WriteExport(const std::string& path, v1::ExportLayout layout, const model::ClipModel& model,

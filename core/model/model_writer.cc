@@ -50,7 +50,8 @@ void AppendTensors(const tensor::WeightSet& weights, SourceNames names, std::opt
     const auto parts = static_cast<int64_t>(source.names.size());
     for (int64_t part = 0; part < parts; ++part) {
       const at::Tensor piece = parts == 1 ? value : value.chunk(parts, 0)[static_cast<size_t>(part)];
-      tensors.push_back({source.names[static_cast<size_t>(part)], type, piece.to(ScalarTypeOf(type)).contiguous()});
+      tensors.push_back(
+          {source.names[static_cast<size_t>(part)], type, piece.to(at::kCPU, ScalarTypeOf(type)).contiguous()});
     }
   }
 }

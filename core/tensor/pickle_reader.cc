@@ -46,6 +46,7 @@ class PickleReader {
         stopped_ = true;
         return absl::OkStatus();
       case '(':
+        if (marks_.size() == kMaximumValues) return Corrupt("it has too many marks");
         marks_.push_back(stack_.size());
         return absl::OkStatus();
       case 'N':
@@ -254,6 +255,7 @@ class PickleReader {
       MP_ASSIGN_OR_RETURN(index, Unsigned(index_bytes));
     }
     if (stack_.size() <= floor()) return Corrupt("its stack is empty");
+    if (memo_.size() == kMaximumValues) return Corrupt("it keeps too many values");
     memo_[index] = stack_.back();
     return absl::OkStatus();
   }
@@ -261,6 +263,7 @@ class PickleReader {
     MP_ASSIGN_OR_RETURN(const uint64_t index, Unsigned(index_bytes));
     const auto found = memo_.find(index);
     if (found == memo_.end()) return Corrupt("it recalls what it never kept");
+    if (stack_.size() == kMaximumValues) return Corrupt("its stack is too high");
     stack_.push_back(found->second);
     return absl::OkStatus();
   }

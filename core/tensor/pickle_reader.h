@@ -49,7 +49,8 @@ struct PickleTable {
 enum class PickleGlobal { kRefused, kAllowed, kDictionary };
 
 // `judge` says what to do about a global, named `module name`: a call of a kDictionary without arguments is an empty
-// dictionary. INVALID_ARGUMENT: PICKLE_CORRUPT (cut short, an unknown or senseless instruction, more than 2^20 values),
+// dictionary. INVALID_ARGUMENT: PICKLE_CORRUPT (cut short, an unknown or senseless instruction, more than 2^20 values,
+// marks or kept values),
 // PICKLE_GLOBAL_REFUSED (named).
 absl::StatusOr<PickleTable> ReadPickle(std::string_view pickle,
                                        const std::function<PickleGlobal(std::string_view global)>& judge);

@@ -94,7 +94,15 @@ TEST(TorchArchiveTest, NothingButAStateDictIsRead) {
 }
 
 TEST(TorchArchiveTest, APickleOfManyValuesDoesNotTakeMuchMemory) {
-  EXPECT_THAT(ReadStateDictPickle(std::string(1 << 22, ']')).status(), FailsWith(kInvalid, "PICKLE_CORRUPT"));
+  // Lists; marks; one list kept again and again; one list recalled again and again.
+  std::string recalls = "]q\x07";
+  for (int i = 0; i < 1 << 21; ++i) recalls += "h\x07";
+  for (const std::string& pickle :
+       {std::string(1 << 22, ']'), std::string(1 << 22, '('), "]" + std::string(1 << 22, '\x94'), recalls}) {
+    const absl::Status status = ReadStateDictPickle(pickle).status();
+    EXPECT_THAT(status, FailsWith(kInvalid, "PICKLE_CORRUPT"));
+    EXPECT_NE(std::string(status.message()).find(" too "), std::string::npos) << status.message();
+  }
 }
 
 TEST(TorchArchiveTest, OtherFilesAreRefused) {
