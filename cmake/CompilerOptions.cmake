@@ -45,5 +45,5 @@ endif()
 
 # libFuzzer's coverage in every library below a fuzz target (tests/fuzz).
 if(MODELPATCH_BUILD_FUZZERS)
-  add_compile_options(-fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
