@@ -49,6 +49,25 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
+void AppendUtf8(uint32_t code_point, std::string& out) {
+  if (code_point < 0x80) {
+    out += static_cast<char>(code_point);
+    return;
+  }
+  if (code_point < 0x800) {
+    out += static_cast<char>(0xc0 | code_point >> 6);
+  } else {
+    if (code_point < 0x10000) {
+      out += static_cast<char>(0xe0 | code_point >> 12);
+    } else {
+      out += static_cast<char>(0xf0 | code_point >> 18);
+      out += static_cast<char>(0x80 | (code_point >> 12 & 0x3f));
+    }
+    out += static_cast<char>(0x80 | (code_point >> 6 & 0x3f));
+  }
+  out += static_cast<char>(0x80 | (code_point & 0x3f));
+}
+
 absl::Status CheckResourceId(std::string_view id) {
   const bool good = !id.empty() && id.size() <= kMaximumIdLength && id[0] != '.' && id[0] != '-' && id[0] != '_' &&
                     std::all_of(id.begin(), id.end(), IsIdCharacter);

@@ -1,6 +1,7 @@
 // Checks on text that comes from outside. Thread safety: pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@
 namespace modelpatch::base {
 
 bool IsValidUtf8(std::string_view text);
+
+// Appends a code point (at most U+10FFFF, no surrogate) in UTF-8.
+void AppendUtf8(uint32_t code_point, std::string& out);
 
 // A resource id, the part after `models/` and the like: 1 to 63 characters of [a-z0-9-_.], starting with a letter or a
 // digit; so neither `..` nor `/` nor NUL. INVALID_ARGUMENT (BAD_RESOURCE_ID) otherwise.

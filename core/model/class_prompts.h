@@ -32,8 +32,9 @@ struct PromptLimits {
 
 // One prompt for each class and template, with every `{c}` of the template replaced by the class name. No templates
 // means the single template `{c}`. INVALID_ARGUMENT, each with its field (`class_names`, `class_names[3]`,
-// `templates[0]`): NO_CLASSES, TOO_MANY_CLASSES, EMPTY_CLASS_NAME (only white space counts as empty),
-// DUPLICATE_CLASS_NAME, TEMPLATE_WITHOUT_CLASS, TOO_MANY_PROMPTS, PROMPT_TOO_LONG, PROMPTS_TOO_LARGE, TEXT_NOT_UTF8.
+// `templates[0]`): NO_CLASSES, TOO_MANY_CLASSES, EMPTY_CLASS_NAME (white space and control characters
+// count as nothing), DUPLICATE_CLASS_NAME, TEMPLATE_WITHOUT_CLASS, TOO_MANY_PROMPTS, PROMPT_TOO_LONG,
+// PROMPTS_TOO_LARGE, TEXT_NOT_UTF8.
 absl::StatusOr<std::vector<ClassPrompts>> ExpandClassPrompts(std::span<const std::string> class_names,
                                                              std::span<const std::string> templates,
                                                              const PromptLimits& limits = {});

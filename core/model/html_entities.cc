@@ -1,8 +1,15 @@
 #include "core/model/html_entities.h"
 
+#include <unicode/bytestream.h>
+#include <unicode/casemap.h>
+#include <unicode/stringpiece.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/base/text.h"
+#include "core/model/windows_1252.h"
 
 namespace modelpatch::model {
 namespace {
@@ -19,12 +26,7 @@ constexpr Entity kEntities[] = {
 constexpr uint32_t kReplacement = 0xfffd;
 constexpr uint32_t kMaximumCodePoint = 0x10ffff;
 constexpr size_t kMaximumNameLength = 32;
-
-// Windows-1252 for 0x80 … 0x9f; the five bytes it leaves open stay C1 controls.
-constexpr uint16_t kWindows1252[32] = {0x20ac, 0x81,   0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
-                                       0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8d,   0x017d, 0x8f,
-                                       0x90,   0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
-                                       0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d,   0x017e, 0x0178};
+constexpr size_t kMaximumCompleteLength = 24;  // without # and semicolon
 
 const Entity* FindEntity(std::string_view name) {
   const auto* found =
@@ -38,25 +40,6 @@ bool IsHexDigit(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f') || (c >= '
 bool IsNameCharacter(char c) { return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 uint32_t DigitValue(char c) { return IsDigit(c) ? c - '0' : (c | 0x20) - 'a' + 10; }
 
-void AppendUtf8(uint32_t code_point, std::string& out) {
-  if (code_point < 0x80) {
-    out += static_cast<char>(code_point);
-    return;
-  }
-  if (code_point < 0x800) {
-    out += static_cast<char>(0xc0 | code_point >> 6);
-  } else {
-    if (code_point < 0x10000) {
-      out += static_cast<char>(0xe0 | code_point >> 12);
-    } else {
-      out += static_cast<char>(0xf0 | code_point >> 18);
-      out += static_cast<char>(0x80 | (code_point >> 12 & 0x3f));
-    }
-    out += static_cast<char>(0x80 | (code_point >> 6 & 0x3f));
-  }
-  out += static_cast<char>(0x80 | (code_point & 0x3f));
-}
-
 // Code points the standard calls a parse error and Python drops: controls except tab, line feed and form feed, and
 // non-characters.
 bool IsDropped(uint32_t c) {
@@ -66,11 +49,11 @@ bool IsDropped(uint32_t c) {
 
 void AppendNumeric(uint32_t code_point, std::string& out) {
   if (code_point >= 0x80 && code_point <= 0x9f) {
-    AppendUtf8(kWindows1252[code_point - 0x80], out);
+    base::AppendUtf8(kWindows1252[code_point - 0x80], out);
   } else if (code_point == 0 || (code_point >= 0xd800 && code_point <= 0xdfff) || code_point > kMaximumCodePoint) {
-    AppendUtf8(kReplacement, out);
+    base::AppendUtf8(kReplacement, out);
   } else if (!IsDropped(code_point)) {
-    AppendUtf8(code_point, out);
+    base::AppendUtf8(code_point, out);
   }
 }
 
@@ -109,6 +92,48 @@ size_t ReplaceNamed(std::string_view rest, std::string& out) {
   return 0;
 }
 
+bool StartsWithEntity(std::string_view name) {
+  for (size_t length = name.size(); length >= 2; --length) {
+    if (FindEntity(name.substr(0, length)) != nullptr) return true;
+  }
+  return false;
+}
+
+// `name`, with its semicolon, is the name of no entity. Whether it is a small entity's in capitals.
+bool ReplaceCapitals(std::string_view name, std::string& out) {
+  std::string small(name);
+  for (char& c : small) {
+    if (c >= 'a' && c <= 'z') return false;
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  const Entity* entity = FindEntity(small);
+  if (entity == nullptr || StartsWithEntity(name)) return false;
+  UErrorCode error = U_ZERO_ERROR;
+  std::string capitals;
+  icu::StringByteSink<std::string> sink(&capitals);
+  const icu::StringPiece piece(entity->text.data(), static_cast<int32_t>(entity->text.size()));
+  icu::CaseMap::utf8ToUpper("", 0, piece, sink, nullptr, error);
+  if (U_FAILURE(error)) return false;
+  out += capitals;
+  return true;
+}
+
+// `reference` stands behind "&", its semicolon included. Whether it was replaced.
+bool ReplaceComplete(std::string_view reference, std::string& out) {
+  if (reference.starts_with('#')) {
+    std::string character;
+    const bool is_whole = ReplaceNumeric(reference.substr(1), character) + 1 == reference.size();
+    if (!is_whole || character == ";") return false;
+    out += character;
+    return true;
+  }
+  if (const Entity* entity = FindEntity(reference)) {
+    out += entity->text;
+    return true;
+  }
+  return ReplaceCapitals(reference, out);
+}
+
 }  // namespace
 
 std::string UnescapeHtml(std::string_view text) {
@@ -125,6 +150,27 @@ std::string UnescapeHtml(std::string_view text) {
       result += '&';
     } else {
       text.remove_prefix(length + (numeric ? 1 : 0));
+    }
+  }
+}
+
+std::string UnescapeCompleteHtml(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (true) {
+    const size_t ampersand = text.find('&');
+    result += text.substr(0, ampersand);
+    if (ampersand == std::string_view::npos) return result;
+    text.remove_prefix(ampersand + 1);
+    const size_t begin = text.starts_with('#') ? 1 : 0;
+    size_t end = begin;
+    while (end < text.size() && end - begin <= kMaximumCompleteLength && IsNameCharacter(text[end])) ++end;
+    const bool is_complete =
+        end > begin && end - begin <= kMaximumCompleteLength && end < text.size() && text[end] == ';';
+    if (is_complete && ReplaceComplete(text.substr(0, end + 1), result)) {
+      text.remove_prefix(end + 1);
+    } else {
+      result += '&';
     }
   }
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unicode/bytestream.h>
 #include <unicode/casemap.h>
-#include <unicode/normalizer2.h>
 #include <unicode/stringpiece.h>
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
@@ -14,6 +13,7 @@
 
 #include "core/base/text.h"
 #include "core/model/html_entities.h"
+#include "core/model/text_repair.h"
 
 namespace modelpatch::model {
 namespace {
@@ -26,18 +26,6 @@ absl::Status IcuError(UErrorCode error) {
 
 bool IsAscii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-absl::StatusOr<std::string> Compose(std::string text) {
-  if (IsAscii(text)) return text;
-  UErrorCode error = U_ZERO_ERROR;
-  const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
-  if (U_FAILURE(error)) return IcuError(error);
-  std::string result;
-  icu::StringByteSink<std::string> sink(&result, static_cast<int32_t>(text.size()));
-  nfc->normalizeUTF8(0, PieceOf(text), sink, nullptr, error);
-  if (U_FAILURE(error)) return IcuError(error);
-  return result;
 }
 
 absl::StatusOr<std::string> LowerCase(std::string text) {
@@ -55,9 +43,6 @@ absl::StatusOr<std::string> LowerCase(std::string text) {
   return result;
 }
 
-// str.strip() also strips the four information separators, which \s does not match.
-bool IsStripped(UChar32 c) { return u_isUWhiteSpace(c) || (c >= 0x1c && c <= 0x1f); }
-
 std::string CollapseWhiteSpace(std::string_view text) {
   const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
   const auto size = static_cast<int32_t>(text.size());
@@ -67,14 +52,14 @@ std::string CollapseWhiteSpace(std::string_view text) {
     int32_t next = begin;
     UChar32 c;
     U8_NEXT(bytes, next, size, c);
-    if (!IsStripped(c)) break;
+    if (!u_isUWhiteSpace(c)) break;
     begin = next;
   }
   while (end > begin) {
     int32_t previous = end;
     UChar32 c;
     U8_PREV(bytes, 0, previous, c);
-    if (!IsStripped(c)) break;
+    if (!u_isUWhiteSpace(c)) break;
     end = previous;
   }
   std::string result;
@@ -106,15 +91,8 @@ absl::StatusOr<std::string> NormalizeText(std::string_view text) {
     return base::InvalidArgument("TEXT_NOT_UTF8",
                                  fmt::format("the text '{}' is not valid UTF-8", base::Printable(text)));
   }
-  std::string result(text);
-  const bool compose_first = text.find('<') != std::string_view::npos;
-  if (compose_first) {
-    MP_ASSIGN_OR_RETURN(result, Compose(std::move(result)));
-  }
+  MP_ASSIGN_OR_RETURN(std::string result, RepairText(std::string(text)));
   if (result.find('&') != std::string::npos) result = UnescapeHtml(UnescapeHtml(result));
-  if (!compose_first) {
-    MP_ASSIGN_OR_RETURN(result, Compose(std::move(result)));
-  }
   return LowerCase(CollapseWhiteSpace(result));
 }
 

@@ -1,6 +1,5 @@
 // The tokenizer against OpenAI's: ids of graded strings under the full and a reduced vocabulary, and decoded texts.
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -38,18 +37,25 @@ class GoldenTokenizerTest : public ::testing::Test {
   std::string directory_;
 };
 
-TEST_F(GoldenTokenizerTest, IdsOfEveryRequiredString) {
+// Of what ftfy did to an entry, mojibake is all that we leave. Latin-1 read as Windows-1252 is what C1 controls become.
+bool NeedsMojibakeRepaired(const json& entry) {
+  for (const json& step : entry.value("ftfy_steps", json::array())) {
+    if (step == "decode:utf-8" || step == "apply:decode_inconsistent_utf8") return true;
+  }
+  return false;
+}
+
+TEST_F(GoldenTokenizerTest, IdsOfEveryStringThatIsNoMojibake) {
   const auto full = Load("");
   const auto small = Load("small_1000/");
   EXPECT_EQ(full->vocabulary_size(), 49408);
   EXPECT_EQ(full->start_of_text_id(), 49406);
   EXPECT_EQ(full->end_of_text_id(), 49407);
   EXPECT_EQ(small->vocabulary_size(), 1514);
-  const std::set<std::string> required = {"plain", "html", "html+nfc"};
   int compared = 0;
   const json golden = ReadJson("tokenizer_golden.json");
   for (const json& entry : golden["entries"]) {
-    if (!required.contains(entry["needs"].get<std::string>())) continue;
+    if (NeedsMojibakeRepaired(entry)) continue;
     ++compared;
     const std::string text = entry["text"];
     SCOPED_TRACE(entry["needs"].get<std::string>() + ": " + text.substr(0, 200));
@@ -61,7 +67,7 @@ TEST_F(GoldenTokenizerTest, IdsOfEveryRequiredString) {
     ASSERT_OK_AND_ASSIGN(const TokenizedText reduced, small->Tokenize(text));
     EXPECT_EQ(reduced.ids, entry["ids_vocab1514"].get<std::vector<int32_t>>());
   }
-  EXPECT_GE(compared, 200) << "the file should grade most strings as required";
+  EXPECT_GE(compared, 245) << "the file has few strings of mojibake";
 }
 
 TEST_F(GoldenTokenizerTest, MergesAloneGiveTheSameVocabulary) {
