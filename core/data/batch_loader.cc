@@ -15,7 +15,6 @@ namespace modelpatch::data {
 namespace {
 
 constexpr int64_t kMaximumBatch = 1 << 20;
-constexpr int kMaximumSize = 16384;
 
 absl::Status CheckArguments(const Dataset* dataset, const PreprocessConfig& config, const BatchLoaderOptions& options) {
   if (options.batch_size < 1 || options.batch_size > kMaximumBatch) {
@@ -28,10 +27,7 @@ absl::Status CheckArguments(const Dataset* dataset, const PreprocessConfig& conf
                                  fmt::format("the first step is {}; it must not be negative, nor beyond {}",
                                              options.first_step, INT64_MAX / 2 / options.batch_size));
   }
-  if (config.image_size < 1 || config.image_size > kMaximumSize) {
-    return base::InvalidArgument("BAD_IMAGE_SIZE", fmt::format("the image size is {}; it must be from 1 to {}",
-                                                               config.image_size, kMaximumSize));
-  }
+  MP_RETURN_IF_ERROR(CheckModelImageSize(config.image_size));
   if (dataset == nullptr || dataset->size() == 0) {
     return base::InvalidArgument("DATASET_EMPTY", "there are no examples to make batches of");
   }
@@ -47,7 +43,7 @@ class BatchLoader::Maker {
       : dataset_(dataset), config_(config), options_(options), size_(dataset.size()) {}
 
   absl::StatusOr<Batch> Make(int64_t step) try {
-    const auto values = 3 * static_cast<size_t>(config_.image_size) * static_cast<size_t>(config_.image_size);
+    const auto values = 3 * static_cast<size_t>(config_.image_size.pixels());
     Batch batch;
     batch.step = step;
     batch.count = options_.batch_size;
@@ -63,9 +59,8 @@ class BatchLoader::Maker {
     }
     return batch;
   } catch (const std::bad_alloc&) {
-    return base::ResourceExhausted(
-        "OUT_OF_MEMORY", fmt::format("no memory for a batch of {} images of {} x {} pixels", options_.batch_size,
-                                     config_.image_size, config_.image_size));
+    return base::ResourceExhausted("OUT_OF_MEMORY", fmt::format("no memory for a batch of {} images of {}",
+                                                                options_.batch_size, Describe(config_.image_size)));
   }
 
  private:
@@ -80,10 +75,12 @@ class BatchLoader::Maker {
   }
 
   RgbImage Transform(const RgbImage& image, int64_t step, int64_t position) const {
-    if (!options_.augment) return ResizeShorterSideAndCrop(image, config_.image_size);
+    if (!options_.augment) return ResizeForModel(image, config_);
     base::RandomStream random(options_.seed, "augmentation", static_cast<uint64_t>(step),
                               static_cast<uint64_t>(position));
-    return CropAndResize(image, DrawRandomCrop(image.width, image.height, {}, random), config_.image_size);
+    // OpenCLIP's training transform is bicubic, whatever its evaluation transform is.
+    return CropThenResize(image, DrawRandomCrop(image.width, image.height, {}, random), config_.image_size,
+                          ResizeFilter::kBicubic);
   }
 
   const Dataset& dataset_;

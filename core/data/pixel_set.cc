@@ -8,22 +8,21 @@
 #include <utility>
 
 #include "core/data/example_loop.h"
-#include "core/data/resize.h"
 #include "core/data/split.h"
 
 namespace modelpatch::data {
 namespace {
 
-constexpr int kMaximumSize = 16384;
 constexpr uint64_t kSubsetSeed = 0;  // the choice is part of what is reported, so it never varies
 
-size_t BytesPerImage(int image_size) { return 3 * static_cast<size_t>(image_size) * static_cast<size_t>(image_size); }
+size_t BytesPerImage(ImageSize image_size) { return 3 * static_cast<size_t>(image_size.pixels()); }
 
 // Example `index` of `dataset` becomes the one at `position` of `result`.
-absl::Status PreprocessOne(const Dataset& dataset, int64_t index, int64_t position, PixelSet& result) {
+absl::Status PreprocessOne(const Dataset& dataset, const PreprocessConfig& config, int64_t index, int64_t position,
+                           PixelSet& result) {
   auto image = dataset.image(index);
   if (!image.ok()) return base::WithContext(image.status(), fmt::format("example {}", index));
-  const RgbImage ready = ResizeShorterSideAndCrop(*image, result.image_size);
+  const RgbImage ready = ResizeForModel(*image, config);
   const size_t bytes = BytesPerImage(result.image_size);
   std::copy(ready.pixels.begin(), ready.pixels.end(),
             result.pixels.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(position) * bytes));
@@ -43,10 +42,7 @@ void PixelSet::Normalize(int64_t begin, int64_t end, const PreprocessConfig& con
 
 absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const PreprocessConfig& config, int threads,
                                            const base::CancellationToken& cancellation, int64_t maximum_examples) {
-  if (config.image_size < 1 || config.image_size > kMaximumSize) {
-    return base::InvalidArgument("BAD_IMAGE_SIZE", fmt::format("the image size is {}; it must be from 1 to {}",
-                                                               config.image_size, kMaximumSize));
-  }
+  MP_RETURN_IF_ERROR(CheckModelImageSize(config.image_size));
   std::vector<int64_t> indices;
   PixelSet result;
   try {
@@ -62,11 +58,11 @@ absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const Preproc
     if (indices.size() > result.pixels.max_size() / BytesPerImage(config.image_size)) throw std::bad_alloc();
     result.pixels.resize(indices.size() * BytesPerImage(config.image_size));
   } catch (const std::bad_alloc&) {
-    return base::ResourceExhausted("OUT_OF_MEMORY", fmt::format("no memory for {} images of {} x {} pixels",
-                                                                dataset.size(), config.image_size, config.image_size));
+    return base::ResourceExhausted(
+        "OUT_OF_MEMORY", fmt::format("no memory for {} images of {}", dataset.size(), Describe(config.image_size)));
   }
   MP_RETURN_IF_ERROR(ForEachExample(result.count, threads, cancellation, [&](int64_t position) {
-    return PreprocessOne(dataset, indices[static_cast<size_t>(position)], position, result);
+    return PreprocessOne(dataset, config, indices[static_cast<size_t>(position)], position, result);
   }));
   return result;
 }

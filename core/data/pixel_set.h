@@ -16,19 +16,19 @@ namespace modelpatch::data {
 
 struct PixelSet {
   int64_t count = 0;
-  int image_size = 0;           // n, pixels
-  std::vector<uint8_t> pixels;  // [count, n, n, 3]
+  ImageSize image_size;         // h x w
+  std::vector<uint8_t> pixels;  // [count, h, w, 3]
   std::vector<int32_t> labels;  // [count]
 
-  // Writes the examples [begin, end), normalised with config.mean and config.std, to `out`: float [end - begin, 3, n,
-  // n]. config.image_size must be image_size.
+  // Writes the examples [begin, end), normalised with config.mean and config.std, to `out`: float [end - begin, 3, h,
+  // w]. config.image_size must be image_size.
   void Normalize(int64_t begin, int64_t end, const PreprocessConfig& config, float* out) const;
 };
 
 // The examples of `dataset`, in its order, at config.image_size; with `maximum_examples` > 0 and less than there are, a
 // stratified choice of that many, always the same. `threads` (at least one is used) does not change the result.
 // Errors: the first failing example's, with its index; CANCELLED; RESOURCE_EXHAUSTED (OUT_OF_MEMORY); INVALID_ARGUMENT
-// (BAD_IMAGE_SIZE) if config.image_size is not in 1 … 16384.
+// (BAD_IMAGE_SIZE): see CheckModelImageSize.
 absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const PreprocessConfig& config, int threads,
                                            const base::CancellationToken& cancellation, int64_t maximum_examples = 0);
 

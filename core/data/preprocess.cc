@@ -1,156 +1,74 @@
 #include "core/data/preprocess.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
-
-#include "core/data/resize.h"
-#include "core/data/show_json.h"
 
 namespace modelpatch::data {
 namespace {
 
-using nlohmann::json;
+// As Python's round(): half to even, the default rounding mode.
+int64_t Round(double value) { return static_cast<int64_t>(std::nearbyint(value)); }
 
-constexpr size_t kMaximumBytes = 1 << 20;
-constexpr int kMaximumImageSize = 4096;
-constexpr int kBicubic = 3;  // PIL.Image.BICUBIC
-// Wide enough for any real set of pixels; beyond them a normalised pixel leaves the range in which a model can work.
-constexpr float kMaximumMean = 256.0f;
-constexpr float kMinimumStd = 1e-6f;
-constexpr float kMaximumStd = 1e6f;
-
-absl::Status Malformed(std::string_view key, const json& value, std::string_view expected) {
-  return base::WithField(
-      base::InvalidArgument("BAD_PREPROCESSOR_CONFIG", fmt::format("preprocessor_config.json: {} is {}; it must be {}",
-                                                                   key, ShowJson(value), expected)),
-      key);
+// excess / 2, rounded half to even.
+int64_t HalfToEven(int64_t excess) {
+  const int64_t half = excess / 2;
+  return excess % 2 == 0 ? half : half + half % 2;
 }
 
-absl::Status Unsupported(std::string_view key, std::string_view shown, std::string_view expected) {
-  return base::WithField(base::InvalidArgument("UNSUPPORTED_PREPROCESSING",
-                                               fmt::format("preprocessor_config.json: {} is {}; only {} is supported",
-                                                           key, shown, expected)),
-                         key);
+// The size to which an image of `source` is resized, before any crop.
+ImageSize ResizedSize(ImageSize source, ImageSize wanted, ResizeMode mode) {
+  if (mode == ResizeMode::kSquash) return wanted;
+  if (mode == ResizeMode::kShortest && wanted.is_square()) {
+    const int64_t side = wanted.height;
+    return source.width <= source.height ? ImageSize(side * source.height / source.width, side)
+                                         : ImageSize(side, side * source.width / source.height);
+  }
+  const double height = static_cast<double>(source.height);
+  const double width = static_cast<double>(source.width);
+  const double by_height = height / static_cast<double>(wanted.height);
+  const double by_width = width / static_cast<double>(wanted.width);
+  const double ratio = mode == ResizeMode::kShortest ? std::min(by_height, by_width) : std::max(by_height, by_width);
+  return {std::max<int64_t>(1, Round(height / ratio)), std::max<int64_t>(1, Round(width / ratio))};
 }
 
-// The member `key`, or null if there is none or it is JSON's null.
-const json* Find(const json& document, const char* key) {
-  const auto member = document.find(key);
-  return member == document.end() || member->is_null() ? nullptr : &*member;
+// One axis of the way from the resized image to the result: `count` pixels from `source` on lie at `target`.
+struct Span {
+  int64_t source, target, count;
+};
+
+Span Centre(int64_t resized, int64_t wanted) {
+  if (resized >= wanted) return {HalfToEven(resized - wanted), 0, wanted};
+  return {0, (wanted - resized) / 2, resized};
 }
 
-absl::Status CheckSteps(const json& document) {
-  for (const char* key : {"do_resize", "do_center_crop", "do_rescale", "do_normalize"}) {
-    const json* value = Find(document, key);
-    if (value == nullptr) continue;
-    if (!value->is_boolean()) return Malformed(key, *value, "true or false");
-    if (!value->get<bool>()) return Unsupported(key, "false", "true");
+RgbImage WithMargins(const RgbImage& image, ImageSize size, int64_t left, int64_t top, int fill_color) {
+  RgbImage result{static_cast<int>(size.width), static_cast<int>(size.height), {}};
+  result.pixels.assign(static_cast<size_t>(3 * size.pixels()), static_cast<uint8_t>(fill_color));
+  for (int64_t y = 0; y < image.height; ++y) {
+    std::copy_n(image.pixels.begin() + y * image.width * 3, image.width * 3,
+                result.pixels.begin() + ((top + y) * size.width + left) * 3);
   }
-  if (const json* value = Find(document, "resample"); value != nullptr) {
-    if (!value->is_number_integer()) return Malformed("resample", *value, "an integer");
-    if (*value != kBicubic) return Unsupported("resample", ShowJson(*value), "3 (bicubic)");
-  }
-  if (const json* value = Find(document, "rescale_factor"); value != nullptr) {
-    if (!value->is_number()) return Malformed("rescale_factor", *value, "a number");
-    if (!(std::abs(value->get<double>() * 255.0 - 1.0) < 1e-6))
-      return Unsupported("rescale_factor", ShowJson(*value), "1/255");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<int> ReadPixelCount(const char* key, const json& value) {
-  // Compared as a double: an integer beyond int64 must not wrap around.
-  if (!value.is_number_integer() || !(value.get<double>() >= 1 && value.get<double>() <= kMaximumImageSize)) {
-    return Malformed(key, value, fmt::format("an integer from 1 to {}", kMaximumImageSize));
-  }
-  return value.get<int>();
-}
-
-// `size`: a number, or {"shortest_edge": number}.
-absl::StatusOr<std::optional<int>> ReadResize(const json& document) {
-  const json* value = Find(document, "size");
-  if (value == nullptr) return std::nullopt;
-  if (value->is_object()) {
-    const json* edge = Find(*value, "shortest_edge");
-    if (edge == nullptr || value->size() != 1) return Unsupported("size", "another object", "{\"shortest_edge\": n}");
-    value = edge;
-  }
-  return ReadPixelCount("size", *value);
-}
-
-// `crop_size`: a number, or {"height": number, "width": the same number}.
-absl::StatusOr<std::optional<int>> ReadCrop(const json& document) {
-  const json* value = Find(document, "crop_size");
-  if (value == nullptr) return std::nullopt;
-  if (value->is_object()) {
-    const json* height = Find(*value, "height");
-    const json* width = Find(*value, "width");
-    if (height == nullptr || width == nullptr) return Malformed("crop_size", *value, "{\"height\": n, \"width\": n}");
-    MP_ASSIGN_OR_RETURN(const int rows, ReadPixelCount("crop_size", *height));
-    MP_ASSIGN_OR_RETURN(const int columns, ReadPixelCount("crop_size", *width));
-    if (rows != columns) return Unsupported("crop_size", fmt::format("{} x {}", rows, columns), "a square");
-    return rows;
-  }
-  return ReadPixelCount("crop_size", *value);
-}
-
-absl::Status ReadChannels(const json& document, const char* key, float low, float high,
-                          std::array<float, 3>& channels) {
-  const json* value = Find(document, key);
-  if (value == nullptr) return absl::OkStatus();
-  const std::string expected = fmt::format("three numbers from {:g} to {:g}", low, high);
-  if (!value->is_array() || value->size() != channels.size()) return Malformed(key, *value, expected);
-  for (size_t i = 0; i < channels.size(); ++i) {
-    const json& channel = (*value)[i];
-    if (!channel.is_number()) return Malformed(key, channel, expected);
-    const double number = channel.get<double>();  // a double beyond the range of float must not be converted
-    if (!(number >= low && number <= high)) return Malformed(key, channel, expected);
-    channels[i] = static_cast<float>(number);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<json> ParseDocument(std::string_view json_text) {
-  if (json_text.size() > kMaximumBytes) {
-    return base::InvalidArgument(
-        "BAD_PREPROCESSOR_CONFIG",
-        fmt::format("preprocessor_config.json has {} bytes; at most {} are allowed", json_text.size(), kMaximumBytes));
-  }
-  json document = json::parse(json_text, nullptr, false);
-  // The JSON parser takes a NUL for the end of the text; whatever follows would go unseen.
-  if (!document.is_object() || json_text.find('\0') != std::string_view::npos) {
-    return base::InvalidArgument(
-        "BAD_PREPROCESSOR_CONFIG",
-        fmt::format("preprocessor_config.json of {} bytes is not a JSON object", json_text.size()));
-  }
-  return document;
+  return result;
 }
 
 }  // namespace
 
-absl::StatusOr<PreprocessConfig> ParsePreprocessConfig(std::string_view json_text) {
-  MP_ASSIGN_OR_RETURN(const json document, ParseDocument(json_text));
-  MP_RETURN_IF_ERROR(CheckSteps(document));
-  MP_ASSIGN_OR_RETURN(const std::optional<int> resize, ReadResize(document));
-  MP_ASSIGN_OR_RETURN(const std::optional<int> crop, ReadCrop(document));
-  PreprocessConfig config;
-  // Either stands for both: without `size` or `crop_size` the other says it, without both the default does.
-  config.image_size = crop.value_or(resize.value_or(config.image_size));
-  if (resize.value_or(config.image_size) != config.image_size) {
-    return Unsupported("crop_size", fmt::format("{}", config.image_size), fmt::format("the resize's {}", *resize));
-  }
-  MP_RETURN_IF_ERROR(ReadChannels(document, "image_mean", -kMaximumMean, kMaximumMean, config.mean));
-  MP_RETURN_IF_ERROR(ReadChannels(document, "image_std", kMinimumStd, kMaximumStd, config.std));
-  return config;
+RgbImage ResizeForModel(const RgbImage& image, const PreprocessConfig& config) {
+  const ImageSize size = config.image_size;
+  const ImageSize resized =
+      ResizedSize({image.height, image.width}, config.resize_size.value_or(size), config.resize_mode);
+  const Span rows = Centre(resized.height, size.height);
+  const Span columns = Centre(resized.width, size.width);
+  RgbImage centre =
+      ResizeThenCrop(image, resized, {columns.source, rows.source, columns.count, rows.count}, config.filter);
+  if (rows.count == size.height && columns.count == size.width) return centre;
+  return WithMargins(centre, size, columns.target, rows.target, config.fill_color);
 }
 
 void NormalizeToPlanar(const uint8_t* pixels, const PreprocessConfig& config, float* out) {
-  const auto count = static_cast<size_t>(config.image_size) * static_cast<size_t>(config.image_size);
+  const auto count = static_cast<size_t>(config.image_size.pixels());
   for (size_t channel = 0; channel < config.mean.size(); ++channel) {
     // A channel has only 256 values.
     std::array<float, 256> normalized;
@@ -165,7 +83,7 @@ void NormalizeToPlanar(const uint8_t* pixels, const PreprocessConfig& config, fl
 absl::StatusOr<RgbImage> PreprocessToPixels(std::string_view encoded, const PreprocessConfig& config,
                                             const DecodeLimits& limits) {
   MP_ASSIGN_OR_RETURN(const RgbImage image, DecodeImage(encoded, limits));
-  return ResizeShorterSideAndCrop(image, config.image_size);
+  return ResizeForModel(image, config);
 }
 
 }  // namespace modelpatch::data

@@ -1,39 +1,36 @@
-// CLIP's evaluation transform: decode, resize the shorter side, crop the centre, normalise.
+// The evaluation transform of CLIP and its kin: decode, resize, crop the centre, normalise.
 //
 // Pixels are kept as uint8 as long as possible (a quarter of the memory of float); NormalizeToPlanar is the last step,
 // straight into the batch. Thread safety: pure functions.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string_view>
 
 #include "core/base/status.h"
 #include "core/data/image.h"
 #include "core/data/image_codec.h"
+#include "core/data/preprocess_config.h"
 
 namespace modelpatch::data {
 
-struct PreprocessConfig {
-  int image_size = 224;  // pixels, both sides
-  // Of the channels red, green, blue, on the scale [0, 1]. The defaults are those of OpenAI's CLIP.
-  std::array<float, 3> mean = {0.48145466f, 0.4578275f, 0.40821073f};
-  std::array<float, 3> std = {0.26862954f, 0.26130258f, 0.27577711f};
-};
-
-// A Hugging Face `preprocessor_config.json`, in its old form ("size": 224) and its new one ("size": {"shortest_edge":
-// 224}); of `size` and `crop_size` one may stand for both, and what else is absent has CLIPImageProcessor's default.
-// INVALID_ARGUMENT with the member as its field: BAD_PREPROCESSOR_CONFIG if it is not such a document (of at most 1
-// MiB, means of at most 256 either way, standard deviations from 1e-6 to 1e6); UNSUPPORTED_PREPROCESSING if it asks for
-// a transform that is not the one above: another filter than bicubic, a step left out, a crop of another size than the
-// resize, a resize that does not keep the ratio.
-absl::StatusOr<PreprocessConfig> ParsePreprocessConfig(std::string_view json);
+// `image`, of at least one pixel, at config.image_size, which must have passed CheckModelImageSize. The sizes and
+// offsets are those of torchvision and OpenCLIP:
+// - kShortest to a square is torchvision's Resize(n): the shorter side becomes n, the longer one n · long / short,
+//   truncated. To another size each side is divided by min(h / wanted h, w / wanted w) and rounded half to even, as
+//   OpenCLIP's ResizeKeepRatio.
+// - kLongest divides by the max of both and rounds half to even; a side that would vanish keeps one pixel.
+// - kSquash is torchvision's Resize((h, w)).
+// Where the resized image is larger than the result, the crop's offset is half of the difference, rounded half to even
+// (CenterCrop); where it is smaller, the margin above and on the left is half of it, rounded down (CenterCropOrPad).
+// The cost does not grow with the length of the part that the crop discards, so that thin strips are harmless.
+RgbImage ResizeForModel(const RgbImage& image, const PreprocessConfig& config);
 
 // (pixel / 255 - mean) / std in fp32, each operation rounded, as torchvision's ToTensor and Normalize.
-// `pixels`: uint8 [n, n, 3] with n = config.image_size. `out`: float [3, n, n], must not overlap.
+// `pixels`: uint8 [h, w, 3] with [h, w] = config.image_size. `out`: float [3, h, w], must not overlap.
 void NormalizeToPlanar(const uint8_t* pixels, const PreprocessConfig& config, float* out);
 
-// The image in `encoded` at config.image_size x config.image_size, before normalisation. Errors: those of DecodeImage.
+// The image in `encoded` at config.image_size, before normalisation. Errors: those of DecodeImage.
 absl::StatusOr<RgbImage> PreprocessToPixels(std::string_view encoded, const PreprocessConfig& config,
                                             const DecodeLimits& limits = {});
 

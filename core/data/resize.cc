@@ -36,12 +36,16 @@ double BicubicKernel(double x) {
   return 0.0;
 }
 
+double TriangleKernel(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+
 // The taps of outputs begin … begin + size - 1 when `input_size` samples become `output_size`. The order of the
 // floating-point operations is Pillow's: a weight that falls on the other side of a half would change a pixel.
-Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int size) {
+template <typename Kernel>
+Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int64_t size, double kernel_support,
+                 Kernel kernel) {
   const double scale = static_cast<double>(input_size) / static_cast<double>(output_size);
   const double filter_scale = std::max(scale, 1.0);
-  const double support = 2.0 * filter_scale;
+  const double support = kernel_support * filter_scale;
   const double inverse_filter_scale = 1.0 / filter_scale;
   Taps taps;
   taps.stride = static_cast<size_t>(std::ceil(support)) * 2 + 1;
@@ -55,7 +59,7 @@ Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int size) {
     const int count = std::min(static_cast<int>(center + support + 0.5), input_size) - first;
     double sum = 0.0;
     for (int tap = 0; tap < count; ++tap) {
-      exact[static_cast<size_t>(tap)] = BicubicKernel((tap + first - center + 0.5) * inverse_filter_scale);
+      exact[static_cast<size_t>(tap)] = kernel((tap + first - center + 0.5) * inverse_filter_scale);
       sum += exact[static_cast<size_t>(tap)];
     }
     int32_t* const weights = taps.weights.data() + i * taps.stride;
@@ -68,6 +72,11 @@ Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int size) {
     taps.count[i] = count;
   }
   return taps;
+}
+
+Taps ComputeTaps(int input_size, int64_t output_size, int64_t begin, int64_t size, ResizeFilter filter) {
+  return filter == ResizeFilter::kBicubic ? ComputeTaps(input_size, output_size, begin, size, 2.0, BicubicKernel)
+                                          : ComputeTaps(input_size, output_size, begin, size, 1.0, TriangleKernel);
 }
 
 // The inner loops exist twice: for the baseline, and for AVX2, which is chosen at run time. All are integer arithmetic
@@ -179,8 +188,9 @@ struct Rows {
 };
 
 // `output_width` samples a row, of which begin … begin + width - 1 are computed.
-std::vector<uint8_t> ResampleHorizontally(const Rows& source, int64_t output_width, int64_t begin, int width) {
-  const Taps taps = ComputeTaps(source.width, output_width, begin, width);
+std::vector<uint8_t> ResampleHorizontally(const Rows& source, int64_t output_width, int64_t begin, int64_t width,
+                                          ResizeFilter filter) {
+  const Taps taps = ComputeTaps(source.width, output_width, begin, width, filter);
   const Kernels kernels = ChooseKernels();
   const size_t row_bytes = static_cast<size_t>(width) * kChannels;
   std::vector<uint8_t> target(row_bytes * static_cast<size_t>(source.height));
@@ -200,33 +210,31 @@ std::vector<uint8_t> ResampleHorizontally(const Rows& source, int64_t output_wid
   return target;
 }
 
-// Resizes `source` to output_width x output_height, of which only `crop` (in the coordinates of the result) is
-// computed.
-RgbImage Resample(Rows source, int64_t output_width, int64_t output_height, int64_t crop_left, int64_t crop_top,
-                  int crop_width, int crop_height) {
-  RgbImage result{crop_width, crop_height, {}};
-  const size_t row_bytes = static_cast<size_t>(crop_width) * kChannels;
-  result.pixels.resize(row_bytes * static_cast<size_t>(crop_height));
+// Resizes `source` to `resized`, of which only `crop` (in the coordinates of the result) is computed.
+RgbImage Resample(Rows source, ImageSize resized, const Box& crop, ResizeFilter filter) {
+  RgbImage result{static_cast<int>(crop.width), static_cast<int>(crop.height), {}};
+  const size_t row_bytes = static_cast<size_t>(crop.width) * kChannels;
+  result.pixels.resize(row_bytes * static_cast<size_t>(crop.height));
 
-  const bool is_vertical = output_height != source.height;
-  const Taps taps = is_vertical ? ComputeTaps(source.height, output_height, crop_top, crop_height) : Taps{};
+  const bool is_vertical = resized.height != source.height;
+  const Taps taps = is_vertical ? ComputeTaps(source.height, resized.height, crop.top, crop.height, filter) : Taps{};
   // Both ends of a tap's range grow with its output.
-  const int row_begin = is_vertical ? taps.first.front() : static_cast<int>(crop_top);
-  const int row_end = is_vertical ? taps.first.back() + taps.count.back() : row_begin + crop_height;
+  const int row_begin = is_vertical ? taps.first.front() : static_cast<int>(crop.top);
+  const int row_end = is_vertical ? taps.first.back() + taps.count.back() : row_begin + result.height;
   source.data += source.stride * static_cast<size_t>(row_begin);
   source.height = row_end - row_begin;
 
   std::vector<uint8_t> narrowed;
-  if (output_width != source.width) {
-    narrowed = ResampleHorizontally(source, output_width, crop_left, crop_width);
+  if (resized.width != source.width) {
+    narrowed = ResampleHorizontally(source, resized.width, crop.left, crop.width, filter);
     source.data = narrowed.data();
     source.stride = row_bytes;
   } else {
-    source.data += static_cast<size_t>(crop_left) * kChannels;
+    source.data += static_cast<size_t>(crop.left) * kChannels;
   }
 
   const Kernels kernels = ChooseKernels();
-  for (size_t y = 0; y < static_cast<size_t>(crop_height); ++y) {
+  for (size_t y = 0; y < static_cast<size_t>(crop.height); ++y) {
     uint8_t* const target = result.pixels.data() + row_bytes * y;
     if (!is_vertical) {
       std::memcpy(target, source.data + source.stride * y, row_bytes);
@@ -241,34 +249,25 @@ RgbImage Resample(Rows source, int64_t output_width, int64_t output_height, int6
 Rows RowsOf(const RgbImage& image, const Box& box) {
   const size_t stride = static_cast<size_t>(image.width) * kChannels;
   return {image.pixels.data() + stride * static_cast<size_t>(box.top) + static_cast<size_t>(box.left) * kChannels,
-          stride, box.width, box.height};
+          stride, static_cast<int>(box.width), static_cast<int>(box.height)};
 }
 
-// excess / 2, rounded half to even, as Python's round().
-int64_t HalfToEven(int64_t excess) {
-  const int64_t half = excess / 2;
-  return excess % 2 == 0 ? half : half + half % 2;
-}
+Box WholeOf(const RgbImage& image) { return {0, 0, image.width, image.height}; }
+
+Box WholeOf(ImageSize size) { return {0, 0, size.width, size.height}; }
 
 }  // namespace
 
-RgbImage ResizeBicubic(const RgbImage& image, int width, int height) {
-  return Resample(RowsOf(image, {0, 0, image.width, image.height}), width, height, 0, 0, width, height);
+RgbImage Resize(const RgbImage& image, ImageSize size, ResizeFilter filter) {
+  return Resample(RowsOf(image, WholeOf(image)), size, WholeOf(size), filter);
 }
 
-RgbImage ResizeShorterSideAndCrop(const RgbImage& image, int size) {
-  const bool is_tall = image.width <= image.height;
-  const int64_t shorter = is_tall ? image.width : image.height;
-  const int64_t longer = is_tall ? image.height : image.width;
-  const int64_t resized = size * longer / shorter;
-  const int64_t offset = HalfToEven(resized - size);
-  const Rows rows = RowsOf(image, {0, 0, image.width, image.height});
-  return is_tall ? Resample(rows, size, resized, 0, offset, size, size)
-                 : Resample(rows, resized, size, offset, 0, size, size);
+RgbImage ResizeThenCrop(const RgbImage& image, ImageSize resized, const Box& crop, ResizeFilter filter) {
+  return Resample(RowsOf(image, WholeOf(image)), resized, crop, filter);
 }
 
-RgbImage CropAndResize(const RgbImage& image, const Box& box, int size) {
-  return Resample(RowsOf(image, box), size, size, 0, 0, size, size);
+RgbImage CropThenResize(const RgbImage& image, const Box& crop, ImageSize size, ResizeFilter filter) {
+  return Resample(RowsOf(image, crop), size, WholeOf(size), filter);
 }
 
 }  // namespace modelpatch::data

@@ -83,7 +83,7 @@ absl::Status ReadConfigs(const std::string& directory, const ModelFileNames& nam
     }
     case ConfigSource::kShapes: {
       MP_ASSIGN_OR_RETURN(parts.config, ConfigOfShapes(tensors));
-      parts.preprocess.image_size = static_cast<int>(parts.config.vision.image_size);
+      parts.preprocess.image_size = parts.config.vision.image_size;
       return absl::OkStatus();
     }
   }
@@ -113,10 +113,11 @@ absl::StatusOr<BpeVocabulary> ReadVocabulary(const std::string& directory, const
 
 absl::Status CheckAgreement(const SmallParts& parts) {
   const ModelConfig& config = parts.config;
-  if (parts.preprocess.image_size != config.vision.image_size) {
-    return base::InvalidArgument("MODEL_PREPROCESS_MISMATCH",
-                                 fmt::format("preprocessor_config.json gives images of {} pixels, config.json takes {}",
-                                             parts.preprocess.image_size, config.vision.image_size));
+  if (parts.preprocess.image_size != data::ImageSize(config.vision.image_size)) {
+    return base::InvalidArgument(
+        "MODEL_PREPROCESS_MISMATCH",
+        fmt::format("preprocessor_config.json gives images of {}, config.json takes {}",
+                    data::Describe(parts.preprocess.image_size), data::Describe(config.vision.image_size)));
   }
   if (parts.tokenizer->vocabulary_size() != config.text.vocabulary_size) {
     return base::InvalidArgument("MODEL_VOCABULARY_MISMATCH",

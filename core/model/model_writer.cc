@@ -83,21 +83,11 @@ absl::Status WriteWeights(const std::string& path, SourceNames names, const tens
   });
 }
 
-std::string PreprocessorJson(const ModelFiles& files) {
-  const int64_t image_size = files.config.vision.image_size;
-  const ordered_json object = {{"crop_size", {{"height", image_size}, {"width", image_size}}},
-                               {"do_center_crop", true},
-                               {"do_convert_rgb", true},
-                               {"do_normalize", true},
-                               {"do_rescale", true},
-                               {"do_resize", true},
-                               {"image_mean", AsDecimals(files.preprocess.mean)},
-                               {"image_processor_type", "CLIPImageProcessor"},
-                               {"image_std", AsDecimals(files.preprocess.std)},
-                               {"resample", 3},
-                               {"rescale_factor", 1.0 / 255.0},
-                               {"size", {{"shortest_edge", image_size}}}};
-  return object.dump(1) + "\n";
+// The preprocessing of a model that takes images of its config's size.
+data::PreprocessConfig PreprocessOf(const ModelFiles& files) {
+  data::PreprocessConfig preprocess = files.preprocess;
+  preprocess.image_size = files.config.vision.image_size;
+  return preprocess;
 }
 
 std::string TokenizerJson(int64_t context_length) {
@@ -130,9 +120,10 @@ absl::Status CheckHuggingFaceCan(const ModelConfig& config) {
 absl::Status WriteModel(const std::string& directory, const ModelFiles& files, const tensor::WeightSet& image_weights,
                         const tensor::WeightSet& text_weights, std::optional<tensor::DType> dtype) {
   MP_RETURN_IF_ERROR(CheckHuggingFaceCan(files.config));
+  MP_ASSIGN_OR_RETURN(const std::string preprocessor, data::WritePreprocessConfig(PreprocessOf(files)));
   MP_RETURN_IF_ERROR(base::CreateDirectories(directory));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/config.json", WriteHuggingFaceConfig(files.config)));
-  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/preprocessor_config.json", PreprocessorJson(files)));
+  MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/preprocessor_config.json", preprocessor));
   MP_RETURN_IF_ERROR(WriteTokenizer(directory, files));
   return WriteWeights(directory + "/model.safetensors", SourceNames::kHuggingFace, image_weights, text_weights, dtype);
 }
@@ -140,7 +131,7 @@ absl::Status WriteModel(const std::string& directory, const ModelFiles& files, c
 absl::Status WriteOpenClipModel(const std::string& directory, const ModelFiles& files,
                                 const tensor::WeightSet& image_weights, const tensor::WeightSet& text_weights,
                                 std::optional<tensor::DType> dtype) {
-  MP_ASSIGN_OR_RETURN(const std::string config, WriteOpenClipConfig({files.config, files.preprocess}));
+  MP_ASSIGN_OR_RETURN(const std::string config, WriteOpenClipConfig({files.config, PreprocessOf(files)}));
   MP_RETURN_IF_ERROR(base::CreateDirectories(directory));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/open_clip_config.json", config));
   MP_RETURN_IF_ERROR(WriteTokenizer(directory, files));

@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
 #include "core/data/show_json.h"
 #include "core/model/config_section.h"
+#include "core/model/open_clip_preprocess.h"
 
 namespace modelpatch::model {
 namespace {
@@ -22,7 +22,6 @@ using Names = std::set<std::string, std::less<>>;
 constexpr std::string_view kFile = "open_clip_config.json";
 // ln(1 / 0.07), open_clip model.py.
 constexpr double kDefaultLogitScale = 2.6592600369327779;
-constexpr int64_t kBicubic = 3;  // PIL.Image.BICUBIC
 
 // Members that matter in training alone, or only together with another member that is refused.
 const Names& Harmless() {
@@ -171,24 +170,6 @@ absl::StatusOr<TextConfig> ReadText(ConfigSection& model, bool quick_gelu) {
   return text;
 }
 
-// As the Hugging Face document that means the same, so that one reader judges both.
-absl::StatusOr<data::PreprocessConfig> ReadPreprocess(ConfigSection& root, int64_t image_size) {
-  static const Names known = {"size", "mean", "std", "interpolation", "resize_mode", "mode", "fill_color"};
-  MP_RETURN_IF_ERROR(CheckMembers(root.Find("preprocess_cfg"), "preprocess_cfg", known));
-  ConfigSection section = root.Child("preprocess_cfg");
-  json document = {{"size", image_size}, {"resample", kBicubic}};
-  if (const json* mean = section.Find("mean"); mean != nullptr) document["image_mean"] = *mean;
-  if (const json* deviation = section.Find("std"); deviation != nullptr) document["image_std"] = *deviation;
-  const std::string interpolation = section.Text("interpolation", "bicubic");
-  const std::string resize_mode = section.Text("resize_mode", "shortest");
-  const std::string mode = section.Text("mode", "RGB");
-  if (interpolation != "bicubic") section.Fail("interpolation", "must be bicubic");
-  if (resize_mode != "shortest") section.Fail("resize_mode", "must be shortest");
-  if (mode != "RGB") section.Fail("mode", "must be RGB");
-  MP_RETURN_IF_ERROR(section.status());
-  return data::ParsePreprocessConfig(document.dump());
-}
-
 // The ratio whose product with `width`, rounded down, is `mlp_width`.
 double MlpRatio(int64_t mlp_width, int64_t width) {
   const double ratio = static_cast<double>(mlp_width) / static_cast<double>(width);
@@ -260,14 +241,11 @@ absl::StatusOr<OpenClipConfig> ParseOpenClipConfig(std::string_view config_json)
   if (const absl::Status status = CheckModelConfig(config.model); !status.ok()) {
     return base::WithContext(status, kFile);
   }
-  MP_ASSIGN_OR_RETURN(config.preprocess, ReadPreprocess(root, config.model.vision.image_size));
+  static const Names preprocess = {"size", "mean", "std", "interpolation", "resize_mode", "mode", "fill_color"};
+  MP_RETURN_IF_ERROR(CheckMembers(root.Find("preprocess_cfg"), "preprocess_cfg", preprocess));
+  ConfigSection section = root.Child("preprocess_cfg");
+  MP_ASSIGN_OR_RETURN(config.preprocess, ReadOpenClipPreprocess(section, config.model.vision.image_size));
   return config;
-}
-
-ordered_json AsDecimals(const std::array<float, 3>& values) {
-  ordered_json decimals = ordered_json::array();
-  for (const float value : values) decimals.push_back(std::strtod(fmt::format("{}", value).c_str(), nullptr));
-  return decimals;
 }
 
 absl::StatusOr<std::string> WriteOpenClipConfig(const OpenClipConfig& config) {
@@ -277,17 +255,20 @@ absl::StatusOr<std::string> WriteOpenClipConfig(const OpenClipConfig& config) {
     return base::FailedPrecondition("LAYOUT_UNSUPPORTED",
                                     "one tower has QuickGELU and the other has not; OpenCLIP knows no such model");
   }
+  if (config.preprocess.resize_size.has_value()) {
+    return base::FailedPrecondition(
+        "LAYOUT_UNSUPPORTED",
+        fmt::format("images are resized to {} and then cropped to {}; OpenCLIP does both to "
+                    "one size",
+                    data::Describe(*config.preprocess.resize_size), data::Describe(config.preprocess.image_size)));
+  }
   const ordered_json document = {{"model_cfg",
                                   {{"embed_dim", model.embedding_width},
                                    {"quick_gelu", quick_gelu},
                                    {"init_logit_scale", model.initial_logit_scale},
                                    {"vision_cfg", WriteVision(model.vision)},
                                    {"text_cfg", WriteText(model.text)}}},
-                                 {"preprocess_cfg",
-                                  {{"mean", AsDecimals(config.preprocess.mean)},
-                                   {"std", AsDecimals(config.preprocess.std)},
-                                   {"interpolation", "bicubic"},
-                                   {"resize_mode", "shortest"}}}};
+                                 {"preprocess_cfg", WriteOpenClipPreprocess(config.preprocess)}};
   return document.dump(2) + "\n";
 }
 

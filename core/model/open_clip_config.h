@@ -1,8 +1,6 @@
 // `open_clip_config.json` of an OpenCLIP model: its towers, and its preprocessing. Thread safety: pure functions.
 #pragma once
 
-#include <array>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -25,10 +23,8 @@ struct OpenClipConfig {
 absl::StatusOr<OpenClipConfig> ParseOpenClipConfig(std::string_view config_json);
 
 // An open_clip_config.json that OpenCLIP and ParseOpenClipConfig read as `config`. FAILED_PRECONDITION
-// (LAYOUT_UNSUPPORTED): the towers have different activations, of which one is QuickGELU.
+// (LAYOUT_UNSUPPORTED): the towers have different activations, of which one is QuickGELU; or images are cropped to less
+// than they are resized to.
 absl::StatusOr<std::string> WriteOpenClipConfig(const OpenClipConfig& config);
-
-// The numbers with as few digits as tell them apart from other floats: 0.48145466, not 0.4814546704292297.
-nlohmann::ordered_json AsDecimals(const std::array<float, 3>& values);
 
 }  // namespace modelpatch::model

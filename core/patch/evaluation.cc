@@ -16,7 +16,7 @@ constexpr int64_t kEvaluationBatch = 128;
 
 at::Tensor NormalizedBatch(const data::PixelSet& pixels, int64_t begin, int64_t end,
                            const data::PreprocessConfig& preprocess) {
-  at::Tensor batch = at::empty({end - begin, 3, pixels.image_size, pixels.image_size}, at::kFloat);
+  at::Tensor batch = at::empty({end - begin, 3, pixels.image_size.height, pixels.image_size.width}, at::kFloat);
   pixels.Normalize(begin, end, preprocess, batch.data_ptr<float>());
   return batch;
 }

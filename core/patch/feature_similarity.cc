@@ -19,12 +19,11 @@ constexpr int64_t kBatch = 64;
 absl::StatusOr<at::Tensor> FeaturesOf(const model::ClipModel& model, const tensor::WeightSet& weights,
                                       const data::PixelSet& pixels, const FeatureFunction& features,
                                       const base::CancellationToken& cancellation) {
-  const int64_t side = pixels.image_size;
   std::vector<at::Tensor> parts;
   for (int64_t begin = 0; begin < pixels.count; begin += kBatch) {
     MP_RETURN_IF_ERROR(cancellation.Check());
     const int64_t size = std::min(kBatch, pixels.count - begin);
-    at::Tensor batch = at::empty({size, 3, side, side}, at::kFloat);
+    at::Tensor batch = at::empty({size, 3, pixels.image_size.height, pixels.image_size.width}, at::kFloat);
     pixels.Normalize(begin, begin + size, model.preprocess, batch.data_ptr<float>());
     MP_ASSIGN_OR_RETURN(at::Tensor part, features(weights, batch));
     parts.push_back(std::move(part));

@@ -38,10 +38,10 @@ double Seconds(base::SteadyTime begin, base::SteadyTime end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-// [images, 3, n, n] of all requests, one after the other.
+// [images, 3, h, w] of all requests, one after the other.
 at::Tensor GatherPixels(const std::vector<Waiting>& batch, int64_t images) {
-  const int64_t n = batch[0].request.image_size;
-  at::Tensor pixels = at::empty({images, 3, n, n}, at::kFloat);
+  const data::ImageSize size = batch[0].request.image_size;
+  at::Tensor pixels = at::empty({images, 3, size.height, size.width}, at::kFloat);
   float* to = pixels.data_ptr<float>();
   for (const Waiting& waiting : batch) to = std::copy(waiting.request.pixels.begin(), waiting.request.pixels.end(), to);
   return pixels;

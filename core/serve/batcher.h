@@ -13,6 +13,7 @@
 #include "core/base/cancellation.h"
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
+#include "core/data/image_size.h"
 #include "core/model/image_encoder.h"
 #include "core/tensor/weight_set.h"
 
@@ -32,10 +33,10 @@ struct BatcherOptions {
 struct ForwardRequest {
   std::shared_ptr<const model::ImageEncoder> encoder;
   std::shared_ptr<const tensor::WeightSet> weights;
-  // fp32 [count, 3, n, n], flattened.
+  // fp32 [count, 3, h, w], flattened.
   std::vector<float> pixels;
   int64_t count = 0;
-  int64_t image_size = 0;
+  data::ImageSize image_size;
   Priority priority = Priority::kInteractive;
   base::SteadyTime deadline = base::SteadyTime::max();
   base::CancellationToken cancellation;

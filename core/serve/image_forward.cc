@@ -14,12 +14,12 @@
 namespace modelpatch::serve {
 namespace {
 
-absl::Status CheckPixels(const std::vector<float>& pixels, int64_t image_size) {
-  const auto wanted = static_cast<size_t>(3 * image_size * image_size);
+absl::Status CheckPixels(const std::vector<float>& pixels, data::ImageSize image_size) {
+  const auto wanted = static_cast<size_t>(3 * image_size.pixels());
   if (pixels.size() != wanted) {
     return base::InvalidArgument("BAD_IMAGE_TENSOR",
                                  fmt::format("the tensor has {} values; this model takes 3·{}·{} = {}", pixels.size(),
-                                             image_size, image_size, wanted));
+                                             image_size.height, image_size.width, wanted));
   }
   if (!std::all_of(pixels.begin(), pixels.end(), [](float value) { return std::isfinite(value); })) {
     return base::InvalidArgument("BAD_IMAGE_TENSOR", "the tensor holds NaN or infinity");
@@ -27,7 +27,7 @@ absl::Status CheckPixels(const std::vector<float>& pixels, int64_t image_size) {
   return absl::OkStatus();
 }
 
-// Writes fp32 [3, n, n] to `out`.
+// Writes fp32 [3, h, w] to `out`.
 absl::Status PreprocessImage(const ImageInput& image, const data::PreprocessConfig& config,
                              const data::DecodeLimits& limits, float* out) {
   if (!image.pixels.empty()) {
@@ -85,7 +85,7 @@ class SlicedForward : public std::enable_shared_from_this<SlicedForward> {
     const data::PreprocessConfig& config = input_.model->preprocess;
     const size_t first = slice * static_cast<size_t>(options_.slice_images);
     const size_t last = std::min(input_.images.size(), first + static_cast<size_t>(options_.slice_images));
-    const auto per_image = static_cast<size_t>(3 * config.image_size * config.image_size);
+    const auto per_image = static_cast<size_t>(3 * config.image_size.pixels());
     ForwardRequest request;
     request.pixels.resize((last - first) * per_image);
     for (size_t i = first; i < last; ++i) {

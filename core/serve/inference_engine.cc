@@ -35,9 +35,9 @@ Embeddings ToEmbeddings(const at::Tensor& features) {
 }
 
 absl::Status CheckSweepBytes(const std::vector<data::Task>& tasks,
-                             const std::vector<InferenceEngine::SweepTask>& entries, int64_t image_size,
+                             const std::vector<InferenceEngine::SweepTask>& entries, data::ImageSize image_size,
                              int64_t maximum_bytes) {
-  const int64_t per_image = 3 * image_size * image_size;
+  const int64_t per_image = 3 * image_size.pixels();
   int64_t images = 0;
   for (size_t i = 0; i < tasks.size(); ++i) {
     const auto& split = tasks[i].split(entries[i].split);
@@ -208,7 +208,7 @@ absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(
     request.encoder = model->image_encoder;
     request.weights = shared_weights;
     request.count = std::min(images_at_once, pixels.size(0) - begin);
-    request.image_size = pixels.size(2);
+    request.image_size = {pixels.size(2), pixels.size(3)};
     request.priority = Priority::kBackground;
     const float* first = pixels.data_ptr<float>() + begin * per_image;
     request.pixels.assign(first, first + request.count * per_image);

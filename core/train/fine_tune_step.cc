@@ -55,8 +55,8 @@ class ProgressReporter {
   base::SteadyTime last_;
 };
 
-at::Tensor PixelTensor(data::Batch& batch, int64_t image_size) {
-  return at::from_blob(batch.pixels.data(), {batch.count, 3, image_size, image_size}, at::kFloat);
+at::Tensor PixelTensor(data::Batch& batch, data::ImageSize image_size) {
+  return at::from_blob(batch.pixels.data(), {batch.count, 3, image_size.height, image_size.width}, at::kFloat);
 }
 
 bool IsValidationDue(const FineTuneOptions& options, int64_t done) {

@@ -142,7 +142,7 @@ absl::Status Pretrain(const PretrainSpec& spec, const std::string& output_direct
                       }));
 
   data::PreprocessConfig preprocess;
-  preprocess.image_size = static_cast<int>(spec.image_size);
+  preprocess.image_size = spec.image_size;
   data::BatchLoaderOptions loader_options;
   loader_options.batch_size = spec.batch_size;
   loader_options.seed = spec.seed;

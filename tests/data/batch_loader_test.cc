@@ -125,7 +125,7 @@ TEST(BatchLoader, WithoutAugmentationIsTheEvaluationTransform) {
   const Batch batch = Take(loader, 1)[0];
   for (int64_t i = 0; i < 3; ++i) {
     std::vector<float> expected(3 * 8 * 8);
-    NormalizeToPlanar(ResizeShorterSideAndCrop(*dataset->image(i), 8).pixels.data(), Config(), expected.data());
+    NormalizeToPlanar(ResizeForModel(*dataset->image(i), Config()).pixels.data(), Config(), expected.data());
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), batch.pixels.begin() + i * 3 * 8 * 8)) << i;
   }
 }

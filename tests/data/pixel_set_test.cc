@@ -26,7 +26,7 @@ TEST(PixelSet, HoldsTheEvaluationTransformOfEveryExample) {
   ASSERT_EQ(set.pixels.size(), 11u * 8 * 8 * 3);
   EXPECT_EQ(set.labels, LabelsOf(dataset));
   for (int64_t i = 0; i < set.count; ++i) {
-    const std::vector<uint8_t> expected = ResizeShorterSideAndCrop(*dataset.image(i), 8).pixels;
+    const std::vector<uint8_t> expected = ResizeForModel(*dataset.image(i), Config(8)).pixels;
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), set.pixels.begin() + i * 8 * 8 * 3)) << i;
   }
   std::vector<float> batch(2 * 3 * 8 * 8), one(3 * 8 * 8);

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(!modelpatch::base::ReasonOf(config.status()).empty(), "an error has a reason");
     return 0;
   }
-  Require(config->image_size > 0, "images have pixels");
+  Require(config->image_size.height > 0 && config->image_size.width > 0, "images have pixels");
   config->image_size = 2;
   const std::vector<uint8_t> pixels = {0, 0, 0, 255, 255, 255, 1, 2, 3, 127, 128, 129};
   std::vector<float> planes(pixels.size());

@@ -98,13 +98,13 @@ TEST_P(ResNetForwardTest, MatchesTheReference) {
   std::ifstream stream(root + "/forward/forward.json");
   const nlohmann::json forward = nlohmann::json::parse(stream);
   const auto files = forward.at("images").get<std::vector<std::string>>();
-  const int64_t side = model->preprocess.image_size;
-  const at::Tensor pixels = at::empty({static_cast<int64_t>(files.size()), 3, side, side});
+  const data::ImageSize size = model->preprocess.image_size;
+  const at::Tensor pixels = at::empty({static_cast<int64_t>(files.size()), 3, size.height, size.width});
   for (size_t i = 0; i < files.size(); ++i) {
     ASSERT_OK_AND_ASSIGN(const std::string encoded, base::ReadFile(root + "/images/" + files[i], 1 << 26));
     ASSERT_OK_AND_ASSIGN(const data::RgbImage image, data::PreprocessToPixels(encoded, model->preprocess));
     data::NormalizeToPlanar(image.pixels.data(), model->preprocess,
-                            pixels.data_ptr<float>() + static_cast<int64_t>(i) * 3 * side * side);
+                            pixels.data_ptr<float>() + static_cast<int64_t>(i) * 3 * size.pixels());
   }
   const GoldenTensors expected(root + "/forward/c_rn.safetensors");
   const at::NoGradGuard no_grad;

@@ -77,6 +77,18 @@ TEST(OpenClipConfigTest, ReadsTheVariantsOfAVisionTransformer) {
   EXPECT_OK(With(vision + "timm_model_name", nullptr));
 }
 
+TEST(OpenClipConfigTest, ReadsThePreprocessing) {
+  const std::string preprocess = "/preprocess_cfg/";
+  EXPECT_EQ(With(preprocess + "resize_mode", "squash")->preprocess.resize_mode, data::ResizeMode::kSquash);
+  EXPECT_EQ(With(preprocess + "resize_mode", "longest")->preprocess.resize_mode, data::ResizeMode::kLongest);
+  EXPECT_EQ(With(preprocess + "resize_mode", nullptr)->preprocess.resize_mode, data::ResizeMode::kShortest);
+  EXPECT_EQ(With(preprocess + "interpolation", "bilinear")->preprocess.filter, data::ResizeFilter::kBilinear);
+  EXPECT_EQ(With(preprocess + "interpolation", "random")->preprocess.filter, data::ResizeFilter::kBicubic);
+  EXPECT_EQ(With(preprocess + "fill_color", 255)->preprocess.fill_color, 255);
+  EXPECT_EQ(With(preprocess + "mean", 0.5)->preprocess.mean, (std::array<float, 3>{0.5f, 0.5f, 0.5f}));
+  EXPECT_EQ(With(preprocess + "size", 99)->preprocess.image_size, 224) << "the model's own is what counts";
+}
+
 TEST(OpenClipConfigTest, AnUnknownMemberThatMattersIsRefusedByName) {
   for (const char* pointer : {"/model_cfg/vision_cfg/timm_model_name", "/model_cfg/vision_cfg/attentional_pool",
                               "/model_cfg/text_cfg/hf_model_name", "/model_cfg/text_cfg/no_causal_mask",
@@ -104,7 +116,10 @@ TEST(OpenClipConfigTest, MistakesNameTheMember) {
   field_fails("/model_cfg/vision_cfg/pool_type", "none at all");
   field_fails("/preprocess_cfg/mean", json::array({0.1}));
   field_fails("/preprocess_cfg/interpolation", "nearest");
-  field_fails("/preprocess_cfg/resize_mode", "squash");
+  field_fails("/preprocess_cfg/resize_mode", "stretch");
+  field_fails("/preprocess_cfg/mode", "L");
+  field_fails("/preprocess_cfg/fill_color", 256);
+  field_fails("/preprocess_cfg/fill_color", -1);
   json plain = Published();
   plain["model_cfg"]["quick_gelu"] = false;
   plain["model_cfg"]["vision_cfg"]["act_kwargs"] = {{"approximate", 3}};
@@ -124,12 +139,18 @@ TEST(OpenClipConfigTest, WhatIsWrittenIsReadBack) {
   config.model.text.activation = Activation::kGeluTanh;
   config.model.text.pooling = TextPooling::kLast;
   config.model.text.layer_norm_epsilon = 1e-6;
+  config.preprocess.resize_mode = data::ResizeMode::kLongest;
+  config.preprocess.filter = data::ResizeFilter::kBilinear;
+  config.preprocess.fill_color = 127;
   ASSERT_OK_AND_ASSIGN(const std::string written, WriteOpenClipConfig(config));
   ASSERT_OK_AND_ASSIGN(const OpenClipConfig read, ParseOpenClipConfig(written));
   EXPECT_TRUE(read.model == config.model) << written;
-  EXPECT_EQ(read.preprocess.mean, config.preprocess.mean);
-  EXPECT_EQ(read.preprocess.std, config.preprocess.std);
+  EXPECT_TRUE(read.preprocess == config.preprocess) << written;
 
+  config.preprocess.resize_size = 256;
+  EXPECT_THAT(WriteOpenClipConfig(config).status(),
+              FailsWith(absl::StatusCode::kFailedPrecondition, "LAYOUT_UNSUPPORTED"));
+  config.preprocess.resize_size.reset();
   config.model.text.activation = Activation::kQuickGelu;
   EXPECT_THAT(WriteOpenClipConfig(config).status(),
               FailsWith(absl::StatusCode::kFailedPrecondition, "LAYOUT_UNSUPPORTED"));
