@@ -9,6 +9,7 @@
 
 #include "core/base/text.h"
 #include "core/data/show_json.h"
+#include "core/model/tokenizer_pipeline.h"
 
 namespace modelpatch::model {
 namespace {
@@ -63,11 +64,9 @@ absl::Status CheckKind(const json& model) {
     const char* member;
     json wanted;
     bool required;
-  } rules[] = {{"type", "BPE", true},
-               {"end_of_word_suffix", "</w>", true},
-               {"continuing_subword_prefix", "", false},
-               {"byte_fallback", false, false},
-               {"dropout", nullptr, false}};
+  } rules[] = {
+      {"type", "BPE", true},           {"end_of_word_suffix", "</w>", true}, {"continuing_subword_prefix", "", false},
+      {"byte_fallback", false, false}, {"ignore_merges", false, false},      {"dropout", nullptr, false}};
   for (const auto& rule : rules) {
     const auto found = model.find(rule.member);
     const bool absent = found == model.end() || found->is_null();
@@ -96,21 +95,44 @@ absl::StatusOr<std::string> MergeLine(const json& merge, size_t index) {
   return line;
 }
 
-// Special tokens may stand beside the vocabulary, with an id of their own.
-absl::Status AddSpecialTokens(const json& document, json& vocabulary) {
+// The tokens with their ids, the added ones included: start and end of text may stand beside the vocabulary. Any other
+// added token would be cut out of a text before it is split into words, which CLIP does not do.
+absl::StatusOr<json> CollectTokens(const json& document, const json& vocabulary) {
+  json tokens = json::object();
+  for (const auto& [token, id] : vocabulary.items()) {
+    // Before it is copied: a value may be nested a million levels deep, and copying recurses.
+    if (!id.is_number()) {
+      return Invalid("model.vocab", fmt::format("has {} as the id of '{}'", ShowJson(id), base::Printable(token)));
+    }
+    tokens.emplace(token, id);
+  }
   const auto added = document.find("added_tokens");
-  if (added == document.end() || added->is_null()) return absl::OkStatus();
+  if (added == document.end() || added->is_null()) return tokens;
   if (!added->is_array()) return Invalid("added_tokens", "is no array");
-  for (const json& token : *added) {
+  for (size_t i = 0; i < added->size(); ++i) {
+    const json& token = (*added)[i];
+    const std::string field = fmt::format("added_tokens[{}]", i);
     const auto content = token.is_object() ? token.find("content") : token.end();
     const auto id = token.is_object() ? token.find("id") : token.end();
     if (!token.is_object() || content == token.end() || id == token.end() || !content->is_string() ||
         !id->is_number_unsigned()) {
-      return Invalid("added_tokens", "has an entry without `content` and `id`");
+      return Invalid(field, "has no `content` or no `id`");
     }
-    vocabulary.emplace(content->get<std::string>(), *id);
+    if (*content != kStartOfText && *content != kEndOfText) {
+      return base::WithField(
+          InvalidArgument("TOKENIZER_UNSUPPORTED",
+                          fmt::format("tokenizer.json: {} is {}; CLIP's are {} and {}. vocab.json and merges.txt are "
+                                      "read instead where they are there",
+                                      field, ShowJson(*content), kStartOfText, kEndOfText)),
+          field);
+    }
+    const auto [entry, is_new] = tokens.emplace(content->get<std::string>(), *id);
+    if (!is_new && *entry != *id) {
+      return Invalid(field, fmt::format("gives {} the id {}; in model.vocab it has {}", ShowJson(*content),
+                                        ShowJson(*id), ShowJson(*entry)));
+    }
   }
-  return absl::OkStatus();
+  return tokens;
 }
 
 }  // namespace
@@ -124,8 +146,8 @@ absl::StatusOr<BpeVocabulary> ParseTokenizerJson(std::string_view tokenizer_json
   const auto merges = model->find("merges");
   if (vocabulary == model->end() || !vocabulary->is_object()) return Invalid("model.vocab", "is missing or no object");
   if (merges == model->end() || !merges->is_array()) return Invalid("model.merges", "is missing or no array");
-  json tokens = *vocabulary;
-  MP_RETURN_IF_ERROR(AddSpecialTokens(document, tokens));
+  MP_RETURN_IF_ERROR(CheckClipPipeline(document));
+  MP_ASSIGN_OR_RETURN(const json tokens, CollectTokens(document, *vocabulary));
   BpeVocabulary files{tokens.dump(), "#version: 0.2\n"};
   for (size_t i = 0; i < merges->size(); ++i) {
     MP_ASSIGN_OR_RETURN(const std::string line, MergeLine((*merges)[i], i));
