@@ -244,6 +244,7 @@ absl::StatusOr<OpenClipConfig> ParseOpenClipConfig(std::string_view config_json)
   static const Names preprocess = {"size", "mean", "std", "interpolation", "resize_mode", "mode", "fill_color"};
   MP_RETURN_IF_ERROR(CheckMembers(root.Find("preprocess_cfg"), "preprocess_cfg", preprocess));
   ConfigSection section = root.Child("preprocess_cfg");
+  MP_RETURN_IF_ERROR(root.status());
   MP_ASSIGN_OR_RETURN(config.preprocess, ReadOpenClipPreprocess(section, config.model.vision.image_size));
   return config;
 }

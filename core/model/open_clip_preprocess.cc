@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/base/text.h"
+#include "core/data/show_json.h"
 
 namespace modelpatch::model {
 namespace {
@@ -53,7 +54,14 @@ absl::StatusOr<data::PreprocessConfig> ReadOpenClipPreprocess(ConfigSection& sec
   json channels = json::object();
   for (const auto& [key, target] : {std::pair{"mean", "image_mean"}, {"std", "image_std"}}) {
     const json* value = section.Find(key);
-    if (value != nullptr) channels[target] = value->is_number() ? json::array({*value, *value, *value}) : *value;
+    if (value == nullptr) continue;
+    // Copying recurses, and a hostile document may be nested a million levels deep.
+    const auto is_nested = [](const json& element) { return element.is_structured(); };
+    if (value->is_object() || (value->is_array() && std::any_of(value->begin(), value->end(), is_nested))) {
+      section.Fail(key, fmt::format("is {}; it must be one number or three", data::ShowJson(*value)));
+      continue;
+    }
+    channels[target] = value->is_number() ? json::array({*value, *value, *value}) : *value;
   }
   const auto resize_mode = ReadName(section, "resize_mode", kResizeModes);
   const auto filter = ReadName(section, "interpolation", kFilters);

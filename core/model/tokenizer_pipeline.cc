@@ -10,6 +10,7 @@
 
 #include "core/data/show_json.h"
 #include "core/model/bpe_tables.h"
+#include "core/model/json_member.h"
 
 namespace modelpatch::model {
 namespace {
@@ -18,12 +19,7 @@ using nlohmann::json;
 
 constexpr std::string_view kWords = R"('s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+)";
 
-// A member that is there and not null, or nothing.
-const json* Find(const json* object, const char* name) {
-  if (object == nullptr || !object->is_object()) return nullptr;
-  const auto found = object->find(name);
-  return found == object->end() || found->is_null() ? nullptr : &*found;
-}
+const json* Find(const json* object, const char* key) { return object == nullptr ? nullptr : FindMember(*object, key); }
 
 const json* At(const json* array, size_t index) {
   return array != nullptr && array->is_array() && index < array->size() ? &(*array)[index] : nullptr;

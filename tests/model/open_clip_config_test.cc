@@ -128,6 +128,18 @@ TEST(OpenClipConfigTest, MistakesNameTheMember) {
   EXPECT_THAT(ParseOpenClipConfig("{}").status(), FailsWith(kInvalid, "MODEL_CONFIG_INVALID"));
 }
 
+TEST(OpenClipConfigTest, DeepNestingIsNoWeapon) {
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  for (const char* pointer : {"/preprocess_cfg", "/preprocess_cfg/mean", "/preprocess_cfg/std", "/preprocess_cfg/mode",
+                              "/model_cfg/vision_cfg/layers", "/model_cfg/text_cfg/width"}) {
+    json document = Published();
+    document[json::json_pointer(pointer)] = "DEEP";
+    std::string text = document.dump();
+    const std::string mark = "\"DEEP\"";
+    EXPECT_FALSE(ParseOpenClipConfig(text.replace(text.find(mark), mark.size(), deep)).ok()) << pointer;
+  }
+}
+
 TEST(OpenClipConfigTest, WhatIsWrittenIsReadBack) {
   OpenClipConfig config = *ParseOpenClipConfig(Published().dump());
   config.model.vision.mlp_width = 3001;
