@@ -88,6 +88,9 @@ absl::Status ErrnoError(int errno_value, std::string_view what) {
     case EISDIR:
     case EINVAL:
       return InvalidArgument("BAD_PATH", message);
+    case ENXIO:  // a socket, or a device that is not there
+    case ENODEV:
+      return InvalidArgument("NOT_A_REGULAR_FILE", message);
     default:
       return Unavailable("IO_ERROR", message);
   }

@@ -1,16 +1,12 @@
 #include "core/model/byte_symbols.h"
 
+#include "core/base/text.h"
+
 namespace modelpatch::model {
 namespace {
 
 bool StandsForItself(int byte) {
   return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
-}
-
-// All symbols lie below U+0800, so two bytes are enough.
-std::string Utf8Of(int code_point) {
-  if (code_point < 0x80) return std::string(1, static_cast<char>(code_point));
-  return {static_cast<char>(0xc0 | code_point >> 6), static_cast<char>(0x80 | (code_point & 0x3f))};
 }
 
 }  // namespace
@@ -23,7 +19,7 @@ ByteSymbols::ByteSymbols() {
     for (int byte = 0; byte < 256; ++byte) {
       if (StandsForItself(byte) != itself) continue;
       const int code_point = itself ? byte : next_code_point++;
-      symbols_[byte] = Utf8Of(code_point);
+      base::AppendUtf8(static_cast<uint32_t>(code_point), symbols_[byte]);
       bytes_[code_point] = static_cast<int16_t>(byte);
       order_[position++] = static_cast<uint8_t>(byte);
     }

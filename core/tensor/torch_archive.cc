@@ -17,6 +17,9 @@ using base::Printable;
 
 constexpr std::string_view kPickleName = "/data.pkl";
 constexpr uint64_t kMaximumPickleBytes = uint64_t{64} << 20;
+// Tensors may share their storage, and repeat it with strides of 0; but they may not unfold into much more than the
+// file.
+constexpr uint64_t kMaximumUnfolding = 2;
 constexpr std::string_view kDataParallelPrefix = "module.";
 
 absl::Status Invalid(std::string_view what) {
@@ -70,6 +73,21 @@ absl::StatusOr<ArchivedTensor> Locate(std::string_view file, const ZipMembers& m
   return located;
 }
 
+absl::Status CheckUnfolding(const std::vector<ArchivedTensor>& tensors, uint64_t file_size) {
+  uint64_t left = file_size * kMaximumUnfolding;
+  for (const ArchivedTensor& tensor : tensors) {
+    uint64_t bytes = 0;
+    const bool overflow = __builtin_mul_overflow(static_cast<uint64_t>(tensor.info.numel()),
+                                                 static_cast<uint64_t>(SizeOf(tensor.info.dtype)), &bytes);
+    if (overflow || bytes > left) {
+      return Invalid(fmt::format("its tensors, up to '{}', have more than {} times the bytes of the file",
+                                 Printable(tensor.info.name), kMaximumUnfolding));
+    }
+    left -= bytes;
+  }
+  return absl::OkStatus();
+}
+
 void DropDataParallelPrefix(std::vector<ArchivedTensor>& tensors) {
   const bool everywhere = std::all_of(tensors.begin(), tensors.end(), [](const ArchivedTensor& tensor) {
     return tensor.info.name.starts_with(kDataParallelPrefix);
@@ -103,6 +121,7 @@ absl::StatusOr<std::vector<ArchivedTensor>> ParseTorchArchive(std::string_view f
     MP_ASSIGN_OR_RETURN(ArchivedTensor located, Locate(file, members, folder, std::move(tensor)));
     tensors.push_back(std::move(located));
   }
+  MP_RETURN_IF_ERROR(CheckUnfolding(tensors, file.size()));
   DropDataParallelPrefix(tensors);
   return tensors;
 }

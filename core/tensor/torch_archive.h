@@ -22,7 +22,8 @@ struct ArchivedTensor {
 
 // The tensors by name, with the prefix `module.` of data-parallel training taken off where all of them have it.
 // INVALID_ARGUMENT: ZIP_*, PICKLE_*, TORCH_ARCHIVE_INVALID (no data.pkl in it, a storage that is missing or too short,
-// a tensor outside its storage, big-endian data), TORCH_ARCHIVE_TOO_OLD (a file of PyTorch before 1.6).
+// a tensor outside its storage, tensors that share or repeat their storage to more than twice the file's size,
+// big-endian data), TORCH_ARCHIVE_TOO_OLD (a file of PyTorch before 1.6).
 absl::StatusOr<std::vector<ArchivedTensor>> ParseTorchArchive(std::string_view file);
 
 }  // namespace modelpatch::tensor

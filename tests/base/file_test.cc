@@ -1,6 +1,9 @@
 #include "core/base/file.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -44,7 +47,15 @@ TEST(FileTest, AFullDiskIsNamedAndLeavesNothing) {
 TEST(FileTest, OnlyRegularFilesAreRead) {
   const ScratchDirectory scratch;
   ASSERT_EQ(mkfifo(scratch.Path("pipe").c_str(), 0600), 0);
-  for (const std::string& path : {scratch.Path("pipe"), scratch.path(), std::string("/dev/zero")}) {
+  const int socket_descriptor = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(scratch.Path("socket").size(), sizeof address.sun_path);
+  scratch.Path("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(socket_descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  close(socket_descriptor);
+  for (const std::string& path :
+       {scratch.Path("pipe"), scratch.Path("socket"), scratch.path(), std::string("/dev/zero")}) {
     EXPECT_THAT(ReadFile(path, 100), FailsWith(absl::StatusCode::kInvalidArgument, "NOT_A_REGULAR_FILE")) << path;
     EXPECT_THAT(MappedFile::Open(path), FailsWith(absl::StatusCode::kInvalidArgument, "NOT_A_REGULAR_FILE")) << path;
   }

@@ -1,4 +1,5 @@
-// Any bytes as a text (first byte even), or as a vocabulary and merges with an empty line between (first byte odd).
+// Any bytes as a text (first byte even), as a vocabulary and merges with an empty line between (1 more than a multiple
+// of 4), or as merges alone (3 more).
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "core/base/text.h"
+#include "core/model/bpe_tables.h"
 #include "core/model/bpe_tokenizer.h"
 #include "core/model/bpe_trainer.h"
 #include "tests/fuzz/require.h"
@@ -48,6 +50,21 @@ void TestVocabulary(std::string_view bytes) {
   }
 }
 
+void TestMerges(std::string_view merges) {
+  constexpr int64_t kVocabularySize = 518;
+  const auto vocabulary = VocabularyOfMerges(merges, kVocabularySize);
+  if (!vocabulary.ok()) {
+    Require(!modelpatch::base::ReasonOf(vocabulary.status()).empty(), "an error has a reason");
+    return;
+  }
+  const auto tables = ParseBpeTables(vocabulary->vocab_json, vocabulary->merges_txt);
+  if (tables.ok()) {
+    Require(tables->tokens.size() == kVocabularySize, "the vocabulary is as large as it was asked to be");
+  } else {
+    Require(!modelpatch::base::ReasonOf(tables.status()).empty(), "an error has a reason");
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -56,8 +73,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] % 2 == 0) {
     TestText(*tokenizer, rest);
-  } else {
+  } else if (data[0] % 4 == 1) {
     TestVocabulary(rest);
+  } else {
+    TestMerges(rest);
   }
   return 0;
 }

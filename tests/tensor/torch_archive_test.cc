@@ -71,6 +71,16 @@ TEST(TorchArchiveTest, ATensorBeyondItsStorageIsRefused) {
   }
 }
 
+TEST(TorchArchiveTest, TensorsThatUnfoldIntoMuchMoreThanTheFileAreRefused) {
+  TensorToSave repeated = Matrix("a");
+  repeated.strides = {0, 0};
+  EXPECT_OK(StatusOf(repeated));
+  repeated.shape = {1 << 20, 1 << 20};
+  EXPECT_THAT(StatusOf(repeated), FailsWith(kInvalid, "TORCH_ARCHIVE_INVALID"));
+  repeated.shape = {1 << 30, 1 << 30};  // 2^62 bytes
+  EXPECT_THAT(StatusOf(repeated), FailsWith(kInvalid, "TORCH_ARCHIVE_INVALID"));
+}
+
 TEST(TorchArchiveTest, NothingButAStateDictIsRead) {
   const auto with_pickle = [](const std::string& pickle) {
     return ParseTorchArchive(StoredZip({{"archive/data.pkl", pickle}})).status();
