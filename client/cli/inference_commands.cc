@@ -45,6 +45,9 @@ std::string ClassifyText(const v1::ClassifyResponse& response, const std::vector
     const std::string name = static_cast<size_t>(i) < images.size() ? images[static_cast<size_t>(i)] : "";
     absl::StrAppend(&text, "\n", Printable(name), "\n", table.Render());
   }
+  if (response.probability_kind() == v1::PROBABILITY_KIND_SIGMOID) {
+    absl::StrAppend(&text, "\neach class has a probability of its own (sigmoid)\n");
+  }
   if (response.truncated_prompt_count() > 0) {
     absl::StrAppend(&text, "\n", response.truncated_prompt_count(),
                     " prompts were too long for the model and were cut\n");

@@ -31,6 +31,7 @@ std::string ModelText(const v1::Model& model) {
   lines.Add("embedding", absl::StrCat(model.embedding_dimension(), " dimensions"));
   lines.Add("context", absl::StrCat(model.context_length_tokens(), " tokens of ", model.vocabulary_size()));
   lines.Add("logit scale", Number(model.logit_scale()));
+  if (model.has_logit_bias()) lines.Add("logit bias", Number(model.logit_bias()));
   lines.Add("parameters", absl::StrCat(model.image_encoder_parameters(), " image encoder, ",
                                        model.text_encoder_parameters(), " text encoder"));
   lines.Add("size", Bytes(model.size_bytes()));
@@ -105,6 +106,9 @@ void AddModelCommands(CLI::App& app, Session& session) {
   import->add_option_function<std::string>(
       "--request-id", [request](const std::string& id) { request->set_request_id(id); },
       "A second call with the same one changes nothing");
+  import->add_flag_function(
+      "--allow-unverified-family", [request](int64_t) { request->set_allow_unverified_family(true); },
+      "Import a SigLIP, whose outputs were never compared with a reference's");
   import->callback([&session, request] {
     session.command = [&session, request]() -> absl::Status {
       CLIENT_ASSIGN_OR_RETURN(const v1::Model result, session.client().ImportModel(*request));

@@ -79,6 +79,7 @@ void CheckSources(const TensorTable& tensors, SourceNames names, std::vector<ten
 SourceNames NamesOf(const TensorTable& tensors) {
   if (tensors.Find("token_embedding.weight") != nullptr) return SourceNames::kOpenAi;
   if (tensors.Find("text.token_embedding.weight") != nullptr) return SourceNames::kOpenClipCustomText;
+  if (tensors.Find("vision_model.head.probe") != nullptr) return SourceNames::kHuggingFaceSiglip;
   return SourceNames::kHuggingFace;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ struct ClipModel {
   double logit_scale;
   // SHA-256 over the digests of the files the model came from.
   std::string digest;
+  // What is added to a logit. With it each class has a probability of its own, the sigmoid of its logit; without it the
+  // classes of a request share one, their softmax.
+  std::optional<double> logit_bias = {};
 };
 
 // Embeddings fp32 [N, embedding_width] of `texts`, L2-normalised if `normalize`; texts of more tokens than the context

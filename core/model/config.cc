@@ -101,7 +101,19 @@ absl::Status CheckText(const TextConfig& text) {
   MP_RETURN_IF_ERROR(CheckHeads("text.heads", text.heads, text.width));
   MP_RETURN_IF_ERROR(CheckRange("text.mlp_width", text.mlp_width, 1, kMaximumMlpWidth));
   MP_RETURN_IF_ERROR(CheckRange("text.end_of_text_id", text.end_of_text_id, 0, text.vocabulary_size - 1));
+  MP_RETURN_IF_ERROR(CheckRange("text.padding_id", text.padding_id, 0, text.vocabulary_size - 1));
   return CheckEpsilon("text.layer_norm_epsilon", text.layer_norm_epsilon);
+}
+
+// SigLIP's image tower has no projection, and goes with SigLIP's text tower.
+absl::Status CheckSiglip(const ModelConfig& config) {
+  const bool pools_by_attention = !config.vision.is_resnet() && config.vision.pooling == ImagePooling::kAttention;
+  if (pools_by_attention != config.is_siglip()) {
+    return Invalid("vision.pooling", "is attention in one tower of a SigLIP, and not the other's kind");
+  }
+  if (!config.is_siglip() || config.embedding_width == config.vision.width) return absl::OkStatus();
+  return Invalid("embedding_width", fmt::format("is {}; the image tower gives features of its width, {}",
+                                                config.embedding_width, config.vision.width));
 }
 
 }  // namespace
@@ -124,6 +136,7 @@ absl::Status CheckModelConfig(const ModelConfig& config) {
   MP_RETURN_IF_ERROR(CheckVision(config.vision));
   MP_RETURN_IF_ERROR(CheckText(config.text));
   MP_RETURN_IF_ERROR(CheckRange("embedding_width", config.embedding_width, 1, kMaximumWidth));
+  MP_RETURN_IF_ERROR(CheckSiglip(config));
   if (!IsValidLogitScale(config.initial_logit_scale)) {
     return Invalid("initial_logit_scale", fmt::format("is {}; it must be from -{} to {}", config.initial_logit_scale,
                                                       kMaximumLogitScale, kMaximumLogitScale));

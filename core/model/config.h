@@ -21,8 +21,10 @@ enum class TextPooling { kFirstEndOfText, kArgmax, kLast };
 // The name used in Hugging Face files: "quick_gelu", "gelu", "gelu_pytorch_tanh".
 std::string_view NameOf(Activation activation);
 
-// What of a ViT's output represents the image: the class token, or the mean over the patches.
-enum class ImagePooling { kClassToken, kMeanOfPatches };
+// What of a ViT's output represents the image: the class token, the mean over the patches, or SigLIP's attention of a
+// learned query over the patches. With the last there is no class token, no norm before the blocks and no projection,
+// and the patches have a bias.
+enum class ImagePooling { kClassToken, kMeanOfPatches, kAttention };
 
 struct VisionConfig {
   int64_t image_size = 0;  // pixels of one side; images are square
@@ -61,6 +63,10 @@ struct TextConfig {
   TextPooling pooling = TextPooling::kArgmax;
   int64_t end_of_text_id = 0;  // in [0, vocabulary_size)
   bool layer_scale = false;
+  // SigLIP's tower: every token sees every other, padding included; the projection has a bias; and beside the logit
+  // scale there is a logit bias.
+  bool is_siglip = false;
+  int64_t padding_id = 0;  // what fills a text up to the context length; in [0, vocabulary_size)
 
   bool operator==(const TextConfig&) const = default;
 };
@@ -70,6 +76,9 @@ struct ModelConfig {
   TextConfig text;
   int64_t embedding_width = 0;       // of the space that images and texts share
   double initial_logit_scale = 0.0;  // natural logarithm; a model's own weight replaces it
+
+  // A model with sigmoid scores, of both of SigLIP's towers.
+  bool is_siglip() const { return text.is_siglip; }
 
   bool operator==(const ModelConfig&) const = default;
 };
@@ -88,7 +97,8 @@ bool IsValidLogitScale(double logarithm);
 
 // INVALID_ARGUMENT (MODEL_CONFIG_INVALID, with the field's path, such as `vision.heads`) unless every size is positive
 // and within sane limits (far above any published model, so that an absurd file cannot make us allocate), the heads
-// divide the widths, a patch fits into the image (which a ResNet reduces 32 times), and the numbers are finite.
+// divide the widths, a patch fits into the image (which a ResNet reduces 32 times), the numbers are finite, and
+// SigLIP's towers come together.
 absl::Status CheckModelConfig(const ModelConfig& config);
 
 }  // namespace modelpatch::model

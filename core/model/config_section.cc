@@ -77,6 +77,16 @@ std::string ConfigSection::Text(const char* key, std::string_view fallback) {
   return std::string(fallback);
 }
 
+Activation ConfigSection::HuggingFaceActivation(const char* key, Activation fallback) {
+  const json* value = Find(key);
+  if (value == nullptr) return fallback;
+  if (*value == "quick_gelu") return Activation::kQuickGelu;
+  if (*value == "gelu") return Activation::kGelu;
+  if (*value == "gelu_new" || *value == "gelu_pytorch_tanh") return Activation::kGeluTanh;
+  Fail(key, fmt::format("is {}; quick_gelu, gelu, gelu_new and gelu_pytorch_tanh are supported", ShowJson(*value)));
+  return fallback;
+}
+
 const json* ConfigSection::Find(const char* key) const {
   if (object_ == nullptr) return nullptr;
   const auto found = object_->find(key);

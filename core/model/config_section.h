@@ -31,6 +31,8 @@ class ConfigSection {
   double Number(const char* key, double fallback);
   bool Boolean(const char* key, bool fallback);
   std::string Text(const char* key, std::string_view fallback);
+  // An activation by the name that Hugging Face's files give it.
+  Activation HuggingFaceActivation(const char* key, Activation fallback);
   // The member, whatever it is, or null.
   const nlohmann::json* Find(const char* key) const;
   bool exists() const { return object_ != nullptr; }

@@ -8,6 +8,7 @@
 
 #include "core/data/show_json.h"
 #include "core/model/config_section.h"
+#include "core/model/siglip_config.h"
 
 namespace modelpatch::model {
 namespace {
@@ -30,23 +31,19 @@ ConfigSection TowerSection(ConfigSection& top, const std::string& key) {
   return {kFile, key, top.Find((key + "_dict").c_str())};
 }
 
-Activation ReadActivation(ConfigSection& section) {
-  const json* value = section.Find("hidden_act");
-  if (value == nullptr || *value == "quick_gelu") return Activation::kQuickGelu;
-  if (*value == "gelu") return Activation::kGelu;
-  if (*value == "gelu_new" || *value == "gelu_pytorch_tanh") return Activation::kGeluTanh;
-  section.Fail("hidden_act",
-               fmt::format("is {}; quick_gelu, gelu, gelu_new and gelu_pytorch_tanh are supported", ShowJson(*value)));
-  return Activation::kQuickGelu;
+bool IsSiglip(const json& root) {
+  const auto type = root.find("model_type");
+  return type != root.end() && *type == "siglip";
 }
 
 absl::Status CheckModelType(const json& root) {
   const auto type = root.find("model_type");
-  if (type != root.end() && *type == "clip") return absl::OkStatus();
-  return base::WithField(InvalidArgument("MODEL_TYPE_UNSUPPORTED",
-                                         fmt::format("config.json: model_type is {}; only \"clip\" is supported",
-                                                     type == root.end() ? std::string("missing") : ShowJson(*type))),
-                         "model_type");
+  if (type != root.end() && (*type == "clip" || *type == "siglip")) return absl::OkStatus();
+  return base::WithField(
+      InvalidArgument("MODEL_TYPE_UNSUPPORTED",
+                      fmt::format("config.json: model_type is {}; only \"clip\" and \"siglip\" are supported",
+                                  type == root.end() ? std::string("missing") : ShowJson(*type))),
+      "model_type");
 }
 
 // The defaults below are those of transformers' CLIPTextConfig and CLIPVisionConfig.
@@ -59,7 +56,7 @@ absl::StatusOr<TextConfig> ReadText(ConfigSection& top) {
   text.layers = section.Integer("num_hidden_layers", 12);
   text.heads = section.Integer("num_attention_heads", 8);
   text.mlp_width = section.Integer("intermediate_size", 2048);
-  text.activation = ReadActivation(section);
+  text.activation = section.HuggingFaceActivation("hidden_act", Activation::kQuickGelu);
   text.layer_norm_epsilon = section.Number("layer_norm_eps", 1e-5);
   const int64_t end_of_text = section.Integer("eos_token_id", kArgmaxEndOfTextId);
   const bool argmax = end_of_text == kArgmaxEndOfTextId;
@@ -78,7 +75,7 @@ absl::StatusOr<VisionConfig> ReadVision(ConfigSection& top) {
   vision.layers = section.Integer("num_hidden_layers", 12);
   vision.heads = section.Integer("num_attention_heads", 12);
   vision.mlp_width = section.Integer("intermediate_size", 3072);
-  vision.activation = ReadActivation(section);
+  vision.activation = section.HuggingFaceActivation("hidden_act", Activation::kQuickGelu);
   vision.layer_norm_epsilon = section.Number("layer_norm_eps", 1e-5);
   const int64_t channels = section.Integer("num_channels", kChannels);
   if (channels != kChannels) section.Fail("num_channels", fmt::format("is {}; it must be {}", channels, kChannels));
@@ -86,11 +83,7 @@ absl::StatusOr<VisionConfig> ReadVision(ConfigSection& top) {
   return vision;
 }
 
-}  // namespace
-
-absl::StatusOr<ModelConfig> ParseHuggingFaceConfig(std::string_view config_json) {
-  MP_ASSIGN_OR_RETURN(const json root, ParseConfigDocument(config_json, kFile));
-  MP_RETURN_IF_ERROR(CheckModelType(root));
+absl::StatusOr<ModelConfig> ReadClipConfig(const json& root) {
   ConfigSection top(kFile, "", &root);
   ModelConfig config;
   MP_ASSIGN_OR_RETURN(config.text, ReadText(top));
@@ -98,12 +91,22 @@ absl::StatusOr<ModelConfig> ParseHuggingFaceConfig(std::string_view config_json)
   config.embedding_width = top.Integer("projection_dim", 512);
   config.initial_logit_scale = top.Number("logit_scale_init_value", kDefaultLogitScale);
   MP_RETURN_IF_ERROR(top.status());
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelConfig> ParseHuggingFaceConfig(std::string_view config_json) {
+  MP_ASSIGN_OR_RETURN(const json root, ParseConfigDocument(config_json, kFile));
+  MP_RETURN_IF_ERROR(CheckModelType(root));
+  MP_ASSIGN_OR_RETURN(ModelConfig config, IsSiglip(root) ? ReadSiglipConfig(root) : ReadClipConfig(root));
   if (const absl::Status status = CheckModelConfig(config); !status.ok())
     return base::WithContext(status, "config.json");
   return config;
 }
 
 std::string WriteHuggingFaceConfig(const ModelConfig& config) {
+  if (config.is_siglip()) return WriteSiglipConfig(config);
   const bool argmax = config.text.pooling == TextPooling::kArgmax;
   const nlohmann::ordered_json root = {
       {"architectures", nlohmann::ordered_json::array({"CLIPModel"})},

@@ -9,6 +9,7 @@ at::Tensor ImageEncoder::TrainingForward(const std::vector<at::Tensor>& weights,
 }
 
 std::unique_ptr<ImageEncoder> MakeImageEncoder(const VisionConfig& config, int64_t embedding_width) {
+  if (!config.is_resnet() && config.pooling == ImagePooling::kAttention) return MakeSiglipVision(config);
   return config.is_resnet() ? MakeModifiedResNet(config, embedding_width)
                             : MakeVisionTransformer(config, embedding_width);
 }

@@ -38,6 +38,10 @@ std::unique_ptr<ImageEncoder> MakeVisionTransformer(const VisionConfig& config, 
 // config's size.
 std::unique_ptr<ImageEncoder> MakeModifiedResNet(const VisionConfig& config, int64_t embedding_width);
 
+// The vision transformer of transformers modeling_siglip.py, SiglipVisionTransformer, with its attention-pooling head.
+// Its features have the width of the tower.
+std::unique_ptr<ImageEncoder> MakeSiglipVision(const VisionConfig& config);
+
 // Whichever of them `config` describes.
 std::unique_ptr<ImageEncoder> MakeImageEncoder(const VisionConfig& config, int64_t embedding_width);
 

@@ -47,6 +47,9 @@ absl::Status ChooseTokenizer(const Names& names, ModelFileNames& chosen) {
     chosen.texts.emplace_back(name);
     return absl::OkStatus();
   }
+  if (!has_vocabulary && names.contains("spiece.model")) {
+    return Missing("tokenizer.json, and spiece.model is not read: transformers converts it");
+  }
   if (!has_vocabulary) return Missing("vocab.json");
   if (!has_merges) return Missing("merges.txt");
   chosen.tokenizer = TokenizerSource::kVocabularyAndMerges;

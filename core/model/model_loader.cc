@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "core/base/digest.h"
@@ -16,6 +17,7 @@
 #include "core/model/open_clip_config.h"
 #include "core/model/shape_config.h"
 #include "core/model/tokenizer_json.h"
+#include "core/model/unigram_tokenizer.h"
 #include "core/model/weight_files.h"
 #include "core/tensor/guard.h"
 
@@ -51,6 +53,12 @@ absl::StatusOr<double> ReadLogitScale(const tensor::WeightSet& text_weights) {
   return base::InvalidArgument("MODEL_LOGIT_SCALE_INVALID",
                                fmt::format("the tensor 'logit_scale' is {}; it must be from -{} to {}", logarithm,
                                            kMaximumLogitScale, kMaximumLogitScale));
+}
+
+std::optional<double> ReadLogitBias(const ModelConfig& config, const tensor::WeightSet& text_weights) {
+  if (!config.is_siglip()) return std::nullopt;
+  const std::vector<at::Tensor>& views = text_weights.views();
+  return static_cast<double>(views[views.size() - 2].item<float>());
 }
 
 absl::StatusOr<std::string> ReadModelText(const std::string& directory, const std::string& name) {
@@ -119,10 +127,12 @@ absl::Status CheckAgreement(const SmallParts& parts) {
         fmt::format("preprocessor_config.json gives images of {}, config.json takes {}",
                     data::Describe(parts.preprocess.image_size), data::Describe(config.vision.image_size)));
   }
-  if (parts.tokenizer->vocabulary_size() != config.text.vocabulary_size) {
+  // SigLIP's embedding may have rows to spare.
+  const int64_t entries = parts.tokenizer->vocabulary_size();
+  if (config.is_siglip() ? entries > config.text.vocabulary_size : entries != config.text.vocabulary_size) {
     return base::InvalidArgument("MODEL_VOCABULARY_MISMATCH",
-                                 fmt::format("the vocabulary has {} entries, the model's vocab_size is {}",
-                                             parts.tokenizer->vocabulary_size(), config.text.vocabulary_size));
+                                 fmt::format("the vocabulary has {} entries, the model's vocab_size is {}", entries,
+                                             config.text.vocabulary_size));
   }
   if (config.text.pooling == TextPooling::kFirstEndOfText &&
       config.text.end_of_text_id != parts.tokenizer->end_of_text_id()) {
@@ -133,14 +143,25 @@ absl::Status CheckAgreement(const SmallParts& parts) {
   return absl::OkStatus();
 }
 
+// The one file that says all of SigLIP's tokenizer.
+absl::StatusOr<std::string> ReadUnigramJson(const std::string& directory, const ModelFileNames& names) {
+  if (names.tokenizer == TokenizerSource::kTokenizerJson) return ReadModelText(directory, "tokenizer.json");
+  return base::InvalidArgument("MODEL_FILE_MISSING", "a SigLIP needs a tokenizer.json, and no vocab.json beside it");
+}
+
 absl::StatusOr<SmallParts> LoadSmallParts(const std::string& directory, const ModelFileNames& names,
                                           const TensorTable& tensors) {
   SmallParts parts;
   MP_RETURN_IF_ERROR(ReadConfigs(directory, names, tensors, parts));
   const TextConfig& text = parts.config.text;
-  MP_ASSIGN_OR_RETURN(const BpeVocabulary vocabulary, ReadVocabulary(directory, names, text.vocabulary_size));
-  MP_ASSIGN_OR_RETURN(parts.tokenizer,
-                      MakeBpeTokenizer(vocabulary.vocab_json, vocabulary.merges_txt, text.context_length));
+  if (parts.config.is_siglip()) {
+    MP_ASSIGN_OR_RETURN(const std::string tokenizer_json, ReadUnigramJson(directory, names));
+    MP_ASSIGN_OR_RETURN(parts.tokenizer, MakeUnigramTokenizer(tokenizer_json, text.context_length));
+  } else {
+    MP_ASSIGN_OR_RETURN(const BpeVocabulary vocabulary, ReadVocabulary(directory, names, text.vocabulary_size));
+    MP_ASSIGN_OR_RETURN(parts.tokenizer,
+                        MakeBpeTokenizer(vocabulary.vocab_json, vocabulary.merges_txt, text.context_length));
+  }
   MP_RETURN_IF_ERROR(CheckAgreement(parts));
   return parts;
 }
@@ -201,14 +222,29 @@ absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& di
     MP_RETURN_IF_ERROR(CopyWeights(files, architecture.names, image_weights, cancellation));
     MP_RETURN_IF_ERROR(CopyWeights(files, architecture.names, text_weights, cancellation));
     MP_ASSIGN_OR_RETURN(const double logit_scale, ReadLogitScale(text_weights));
+    const std::optional<double> logit_bias = ReadLogitBias(parts.config, text_weights);
     return std::make_shared<const ClipModel>(ClipModel{
         parts.config, parts.preprocess, parts.tokenizer, architecture.image_encoder, architecture.text_encoder,
-        std::move(image_weights), std::move(text_weights), logit_scale, std::move(digest)});
+        std::move(image_weights), std::move(text_weights), logit_scale, std::move(digest), logit_bias});
   });
+}
+
+absl::Status CheckFamilyIsVerified(const std::string& directory, const ModelFileNames& names) {
+  if (names.config != ConfigSource::kHuggingFace) return absl::OkStatus();
+  MP_ASSIGN_OR_RETURN(const std::string config_json, ReadModelText(directory, "config.json"));
+  MP_ASSIGN_OR_RETURN(const ModelConfig config, ParseHuggingFaceConfig(config_json));
+  if (!config.is_siglip()) return absl::OkStatus();
+  return base::FailedPrecondition("MODEL_FAMILY_UNVERIFIED",
+                                  "this is a SigLIP, whose outputs were never compared with those of a reference; set "
+                                  "allow_unverified_family (--allow-unverified-family) to import it all the same");
 }
 
 absl::StatusOr<ModelFiles> FilesOf(const ClipModel& model, const std::string& directory) {
   MP_ASSIGN_OR_RETURN(const ModelFileNames names, ChooseFilesIn(directory));
+  if (model.config.is_siglip()) {
+    MP_ASSIGN_OR_RETURN(std::string tokenizer_json, ReadUnigramJson(directory, names));
+    return ModelFiles{model.config, "", "", model.preprocess, std::move(tokenizer_json)};
+  }
   MP_ASSIGN_OR_RETURN(BpeVocabulary vocabulary, ReadVocabulary(directory, names, model.config.text.vocabulary_size));
   return ModelFiles{model.config, std::move(vocabulary.vocab_json), std::move(vocabulary.merges_txt), model.preprocess};
 }

@@ -20,7 +20,7 @@ namespace modelpatch::model {
 inline constexpr uint64_t kMaximumModelTextBytes = uint64_t{64} << 20;
 
 // INVALID_ARGUMENT: a parser's own reasons (SAFETENSORS_*, WEIGHT_INDEX_*, MODEL_CONFIG_*, MODEL_TYPE_UNSUPPORTED,
-// VOCABULARY_*, MERGES_*), and MODEL_FILE_MISSING, MODEL_FILES_AMBIGUOUS, MODEL_TENSOR_DUPLICATE,
+// VOCABULARY_*, MERGES_*, TOKENIZER_*), and MODEL_FILE_MISSING, MODEL_FILES_AMBIGUOUS, MODEL_TENSOR_DUPLICATE,
 // MODEL_TENSORS_MISMATCH (missing, unexpected or wrongly shaped tensors, at most ten named), MODEL_TENSOR_NOT_FINITE,
 // MODEL_LOGIT_SCALE_INVALID, MODEL_VOCABULARY_MISMATCH, MODEL_PREPROCESS_MISMATCH.
 absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& directory, const tensor::Device& device,
@@ -33,6 +33,10 @@ absl::StatusOr<ModelFileNames> ChooseFilesIn(const std::string& directory);
 // these tensors, which need not be there yet: so that a file of any size is not copied only to be refused.
 absl::Status CheckModelBeforeWeights(const std::string& directory, const ModelFileNames& names,
                                      const TensorTable& tensors);
+
+// FAILED_PRECONDITION (MODEL_FAMILY_UNVERIFIED) if the small files in `directory` are those of a family whose outputs
+// were never compared with a reference's: SigLIP. Who imports one has to say that this is known.
+absl::Status CheckFamilyIsVerified(const std::string& directory, const ModelFileNames& names);
 
 // What WriteModel takes to write `model`, which was loaded from `directory`, again.
 absl::StatusOr<ModelFiles> FilesOf(const ClipModel& model, const std::string& directory);

@@ -98,7 +98,23 @@ std::string TokenizerJson(int64_t context_length) {
   return object.dump(1) + "\n";
 }
 
+// Transformers' SiglipTokenizer reads spiece.model alone; this class reads tokenizer.json.
+std::string UnigramTokenizerConfig(int64_t context_length) {
+  const ordered_json object = {{"eos_token", "</s>"},
+                               {"pad_token", "</s>"},
+                               {"unk_token", "<unk>"},
+                               {"model_input_names", {"input_ids"}},
+                               {"model_max_length", context_length},
+                               {"tokenizer_class", "PreTrainedTokenizerFast"}};
+  return object.dump(1) + "\n";
+}
+
 absl::Status WriteTokenizer(const std::string& directory, const ModelFiles& files) {
+  if (files.config.is_siglip()) {
+    MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/tokenizer.json", files.tokenizer_json));
+    return base::WriteFileAtomically(directory + "/tokenizer_config.json",
+                                     UnigramTokenizerConfig(files.config.text.context_length));
+  }
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/vocab.json", files.vocab_json));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/merges.txt", files.merges_txt));
   return base::WriteFileAtomically(directory + "/tokenizer_config.json",
@@ -106,6 +122,7 @@ absl::Status WriteTokenizer(const std::string& directory, const ModelFiles& file
 }
 
 absl::Status CheckHuggingFaceCan(const ModelConfig& config) {
+  if (config.is_siglip()) return absl::OkStatus();
   const VisionConfig& vision = config.vision;
   if (!vision.is_resnet() && !vision.layer_scale && vision.pre_norm && !config.text.layer_scale &&
       vision.pooling == ImagePooling::kClassToken && config.text.pooling != TextPooling::kLast) {
@@ -120,12 +137,16 @@ absl::Status CheckHuggingFaceCan(const ModelConfig& config) {
 absl::Status WriteModel(const std::string& directory, const ModelFiles& files, const tensor::WeightSet& image_weights,
                         const tensor::WeightSet& text_weights, std::optional<tensor::DType> dtype) {
   MP_RETURN_IF_ERROR(CheckHuggingFaceCan(files.config));
-  MP_ASSIGN_OR_RETURN(const std::string preprocessor, data::WritePreprocessConfig(PreprocessOf(files)));
+  const bool is_siglip = files.config.is_siglip();
+  MP_ASSIGN_OR_RETURN(
+      const std::string preprocessor,
+      data::WritePreprocessConfig(PreprocessOf(files), is_siglip ? "SiglipImageProcessor" : "CLIPImageProcessor"));
   MP_RETURN_IF_ERROR(base::CreateDirectories(directory));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/config.json", WriteHuggingFaceConfig(files.config)));
   MP_RETURN_IF_ERROR(base::WriteFileAtomically(directory + "/preprocessor_config.json", preprocessor));
   MP_RETURN_IF_ERROR(WriteTokenizer(directory, files));
-  return WriteWeights(directory + "/model.safetensors", SourceNames::kHuggingFace, image_weights, text_weights, dtype);
+  const SourceNames names = is_siglip ? SourceNames::kHuggingFaceSiglip : SourceNames::kHuggingFace;
+  return WriteWeights(directory + "/model.safetensors", names, image_weights, text_weights, dtype);
 }
 
 absl::Status WriteOpenClipModel(const std::string& directory, const ModelFiles& files,

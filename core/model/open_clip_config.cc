@@ -251,6 +251,10 @@ absl::StatusOr<OpenClipConfig> ParseOpenClipConfig(std::string_view config_json)
 
 absl::StatusOr<std::string> WriteOpenClipConfig(const OpenClipConfig& config) {
   const ModelConfig& model = config.model;
+  if (model.is_siglip()) {
+    return base::FailedPrecondition("LAYOUT_UNSUPPORTED",
+                                    "a SigLIP is not written for OpenCLIP; use Hugging Face's layout");
+  }
   const bool quick_gelu = model.text.activation == Activation::kQuickGelu;
   if (!model.vision.is_resnet() && quick_gelu != (model.vision.activation == Activation::kQuickGelu)) {
     return base::FailedPrecondition("LAYOUT_UNSUPPORTED",

@@ -26,6 +26,26 @@ constexpr std::array<Rename, 14> kWholeNames = {{
     {"logit_scale", "logit_scale"},
 }};
 
+// What a SiglipModel has under other names, or a CLIPModel has not.
+constexpr std::array<Rename, 16> kSiglipNames = {{
+    {"visual.conv1.bias", "vision_model.embeddings.patch_embedding.bias"},
+    {"visual.attn_pool.probe", "vision_model.head.probe"},
+    {"visual.attn_pool.in_proj_weight", "vision_model.head.attention.in_proj_weight"},
+    {"visual.attn_pool.in_proj_bias", "vision_model.head.attention.in_proj_bias"},
+    {"visual.attn_pool.out_proj.weight", "vision_model.head.attention.out_proj.weight"},
+    {"visual.attn_pool.out_proj.bias", "vision_model.head.attention.out_proj.bias"},
+    {"visual.attn_pool.ln.weight", "vision_model.head.layernorm.weight"},
+    {"visual.attn_pool.ln.bias", "vision_model.head.layernorm.bias"},
+    {"visual.attn_pool.mlp.c_fc.weight", "vision_model.head.mlp.fc1.weight"},
+    {"visual.attn_pool.mlp.c_fc.bias", "vision_model.head.mlp.fc1.bias"},
+    {"visual.attn_pool.mlp.c_proj.weight", "vision_model.head.mlp.fc2.weight"},
+    {"visual.attn_pool.mlp.c_proj.bias", "vision_model.head.mlp.fc2.bias"},
+    {"text_projection", "text_model.head.weight"},
+    {"text_projection_bias", "text_model.head.bias"},
+    {"logit_bias", "logit_bias"},
+    {"logit_scale", "logit_scale"},
+}};
+
 constexpr std::array<Rename, 5> kBlockNames = {{
     {"ln_1.", "layer_norm1."},
     {"attn.out_proj.", "self_attn.out_proj."},
@@ -65,6 +85,13 @@ SourceTensors HuggingFaceSource(std::string_view name) {
   return {};
 }
 
+SourceTensors SiglipSource(std::string_view name) {
+  for (const auto& [ours, theirs] : kSiglipNames) {
+    if (name == ours) return {{std::string(theirs)}, name == "text_projection"};
+  }
+  return HuggingFaceSource(name);
+}
+
 SourceTensors CustomTextSource(std::string_view name) {
   const bool is_text = !name.starts_with("visual.") && name != "logit_scale";
   return {{is_text ? "text." + std::string(name) : std::string(name)}};
@@ -79,6 +106,8 @@ SourceTensors SourceOf(SourceNames names, std::string_view name) {
   switch (names) {
     case SourceNames::kHuggingFace:
       return HuggingFaceSource(name);
+    case SourceNames::kHuggingFaceSiglip:
+      return SiglipSource(name);
     case SourceNames::kOpenAi:
       return {{std::string(name)}};
     case SourceNames::kOpenClipCustomText:
@@ -88,7 +117,9 @@ SourceTensors SourceOf(SourceNames names, std::string_view name) {
 }
 
 bool IsIgnoredTensor(SourceNames names, std::string_view name) {
-  if (names == SourceNames::kHuggingFace) return name.ends_with(".position_ids");
+  if (names == SourceNames::kHuggingFace || names == SourceNames::kHuggingFaceSiglip) {
+    return name.ends_with(".position_ids");
+  }
   return std::find(kIgnored.begin(), kIgnored.end(), name) != kIgnored.end();
 }
 

@@ -2,7 +2,8 @@
 // turned.
 //
 // The canonical names are OpenAI's own, which OpenCLIP took over. Torch-free. Pure functions. Source: transformers
-// convert_clip_original_pytorch_to_hf.py and modeling_clip.py; open_clip model.py, CLIP and CustomTextCLIP.
+// convert_clip_original_pytorch_to_hf.py, modeling_clip.py and modeling_siglip.py; open_clip model.py, CLIP and
+// CustomTextCLIP.
 #pragma once
 
 #include <string>
@@ -13,6 +14,8 @@ namespace modelpatch::model {
 
 enum class SourceNames {
   kHuggingFace,
+  // Of a SiglipModel, whose pooling heads a CLIPModel does not have.
+  kHuggingFaceSiglip,
   // The canonical names as they are.
   kOpenAi,
   // The same, with those of the text tower behind `text.`.

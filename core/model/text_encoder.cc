@@ -9,15 +9,20 @@ namespace modelpatch::model {
 namespace {
 
 enum StemWeight : size_t { kTokenEmbedding, kPositionalEmbedding, kStemWeights };
-enum HeadWeight : size_t { kFinalNormWeight, kFinalNormBias, kProjection };
+enum HeadWeight : size_t { kFinalNormWeight, kFinalNormBias, kProjection, kProjectionBias };
 
 }  // namespace
 
 TextEncoder::TextEncoder(const TextConfig& config, int64_t embedding_width)
     : config_(config),
       embedding_width_(embedding_width),
-      block_{config.width,    config.heads,      config.mlp_width, config.activation, config.layer_norm_epsilon,
-             /*causal=*/true, config.layer_scale} {}
+      block_{config.width,
+             config.heads,
+             config.mlp_width,
+             config.activation,
+             config.layer_norm_epsilon,
+             /*causal=*/!config.is_siglip,
+             config.layer_scale} {}
 
 std::vector<tensor::WeightSpec> TextEncoder::WeightSpecs() const {
   std::vector<tensor::WeightSpec> specs = {
@@ -30,7 +35,13 @@ std::vector<tensor::WeightSpec> TextEncoder::WeightSpecs() const {
   specs.push_back({"ln_final.weight", {config_.width}});
   specs.push_back({"ln_final.bias", {config_.width}});
   specs.push_back({"text_projection", {config_.width, embedding_width_}});
-  specs.push_back({"logit_scale", {}});
+  if (config_.is_siglip) {
+    specs.push_back({"text_projection_bias", {embedding_width_}});
+    specs.push_back({"logit_bias", {1}});
+    specs.push_back({"logit_scale", {1}});
+  } else {
+    specs.push_back({"logit_scale", {}});
+  }
   return specs;
 }
 
@@ -52,7 +63,7 @@ at::Tensor TextEncoder::Forward(const std::vector<at::Tensor>& weights,
     positions.push_back(PoolingPosition(ids));
     length = std::max(length, positions.back() + 1);
   }
-  std::vector<int64_t> ids(static_cast<size_t>(count * length), 0);
+  std::vector<int64_t> ids(static_cast<size_t>(count * length), config_.padding_id);
   std::vector<int64_t> rows;
   for (int64_t i = 0; i < count; ++i) {
     const std::vector<int32_t>& text = texts[static_cast<size_t>(i)];
@@ -73,7 +84,8 @@ at::Tensor TextEncoder::Forward(const std::vector<at::Tensor>& weights,
   const auto head = all.subspan(kStemWeights + static_cast<size_t>(config_.layers) * block_weights);
   const at::Tensor pooled = x.index_select(0, torch::tensor(rows, at::kLong).to(device));
   const at::Tensor normed = LayerNorm(pooled, head[kFinalNormWeight], head[kFinalNormBias], config_.layer_norm_epsilon);
-  return at::mm(normed, head[kProjection]);
+  return config_.is_siglip ? at::addmm(head[kProjectionBias], normed, head[kProjection])
+                           : at::mm(normed, head[kProjection]);
 }
 
 }  // namespace modelpatch::model

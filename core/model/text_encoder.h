@@ -15,18 +15,20 @@ class Tensor;
 
 namespace modelpatch::model {
 
-// Source: openai/CLIP clip/model.py, CLIP.encode_text.
+// Source: openai/CLIP clip/model.py, CLIP.encode_text; for SigLIP's transformers modeling_siglip.py,
+// SiglipTextTransformer.
 class TextEncoder {
  public:
   TextEncoder(const TextConfig& config, int64_t embedding_width);
 
   // The weights that Forward takes, in its order; the last is logit_scale (the logarithm, a scalar), which Forward
-  // ignores.
+  // ignores. SigLIP has a logit_bias before it, and both are tensors of one element.
   std::vector<tensor::WeightSpec> WeightSpecs() const;
 
   // Features fp32 [N, embedding_width], not normalised, of N token sequences (start … end, each at most
   // context_length). Sequences are run up to the last token that is pooled: the mask is causal, so what would follow
-  // changes nothing. Shorter ones are padded with id 0. Throws what libtorch throws.
+  // changes nothing; SigLIP's, which has no mask, pools the last of the context. Shorter ones are padded with the
+  // config's padding_id. Throws what libtorch throws.
   at::Tensor Forward(const std::vector<at::Tensor>& weights, std::span<const std::vector<int32_t>> texts) const;
 
  private:

@@ -233,17 +233,20 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
               top_k = request.top_k, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
     if (!resources.ok()) return done(resources.status());
     const double logit_scale = resources->model->logit_scale;
-    state->Forward(*resources, std::move(inputs), context,
-                   [place, head = resources->head, logit_scale, top_k, done](absl::StatusOr<ImageFeatures> forward) {
-                     if (!forward.ok()) return done(forward.status());
-                     done(tensor::Guarded([&] {
-                       ClassifyResult result;
-                       result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, top_k);
-                       result.truncated_prompts = head->truncated_prompts;
-                       result.timings = forward->timings;
-                       return result;
-                     }));
-                   });
+    const std::optional<double> logit_bias = resources->model->logit_bias;
+    state->Forward(
+        *resources, std::move(inputs), context,
+        [place, head = resources->head, logit_scale, logit_bias, top_k, done](absl::StatusOr<ImageFeatures> forward) {
+          if (!forward.ok()) return done(forward.status());
+          done(tensor::Guarded([&] {
+            ClassifyResult result;
+            result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, logit_bias, top_k);
+            result.is_sigmoid = logit_bias.has_value();
+            result.truncated_prompts = head->truncated_prompts;
+            result.timings = forward->timings;
+            return result;
+          }));
+        });
   };
   state_->Gather(request.mixture, std::move(request.classes), context, std::move(run));
 }

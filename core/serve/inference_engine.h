@@ -41,6 +41,8 @@ struct ClassifyRequest {
 struct ClassifyResult {
   // Per image, best first (equal scores in the order of the classes).
   std::vector<std::vector<ClassScore>> images;
+  // Whether each probability is the sigmoid of its class's own logit, rather than a softmax over the classes.
+  bool is_sigmoid = false;
   int64_t truncated_prompts = 0;
   Timings timings;
 };

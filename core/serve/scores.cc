@@ -10,11 +10,12 @@
 namespace modelpatch::serve {
 
 std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, const at::Tensor& embeddings,
-                                                  double logit_scale, int64_t top_k) {
+                                                  double logit_scale, std::optional<double> logit_bias, int64_t top_k) {
   const at::NoGradGuard no_grad;
   const at::Tensor cosines = at::mm(model::NormalizeFeatures(features), embeddings.cpu().t()).contiguous();
-  const at::Tensor logits = (cosines * logit_scale).contiguous();
-  const at::Tensor probabilities = at::softmax(logits, 1).contiguous();
+  const at::Tensor scaled = cosines * logit_scale;
+  const at::Tensor logits = (logit_bias.has_value() ? scaled + *logit_bias : scaled).contiguous();
+  const at::Tensor probabilities = (logit_bias.has_value() ? at::sigmoid(logits) : at::softmax(logits, 1)).contiguous();
   const int64_t classes = cosines.size(1);
   const int64_t kept = top_k == 0 ? classes : std::min(top_k, classes);
   std::vector<std::vector<ClassScore>> images;

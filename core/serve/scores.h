@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace at {
@@ -18,9 +19,10 @@ struct ClassScore {
 };
 
 // For features fp32 [B, E] and normalised class embeddings fp32 [C, E]: cosines, logits = logit_scale · cosine, and
-// their softmax over all classes, in fp32. Per image the best `top_k` (0: all), best first, equal scores in the order
-// of the classes.
+// their softmax over all classes, in fp32. With a logit bias it is added to each logit, and a probability is the
+// sigmoid of the class's own logit (Zhai et al. 2023, "Sigmoid Loss for Language Image Pre-Training"). Per image the
+// best `top_k` (0: all), best first, equal scores in the order of the classes.
 std::vector<std::vector<ClassScore>> ScoreClasses(const at::Tensor& features, const at::Tensor& embeddings,
-                                                  double logit_scale, int64_t top_k);
+                                                  double logit_scale, std::optional<double> logit_bias, int64_t top_k);
 
 }  // namespace modelpatch::serve

@@ -25,6 +25,7 @@ absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, const std::
     state_.weights.ZeroGradient();
     const at::Tensor features = model_->image_encoder->TrainingForward(state_.weights.parameters(), pixels.to(device));
     const at::Tensor cosines = at::mm(model::NormalizeFeatures(features), head_.embeddings->t());
+    // For SigLIP too: a bias of all logits would cancel.
     const at::Tensor loss = at::cross_entropy_loss(cosines * model_->logit_scale, targets);
     loss.backward();
     const double loss_value = loss.item<double>();

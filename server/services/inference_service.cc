@@ -47,6 +47,7 @@ void FillResults(const serve::ClassifyResult& result, const std::vector<std::str
     }
   }
   response->set_truncated_prompt_count(static_cast<int32_t>(result.truncated_prompts));
+  response->set_probability_kind(result.is_sigmoid ? v1::PROBABILITY_KIND_SIGMOID : v1::PROBABILITY_KIND_SOFTMAX);
 }
 
 // An upper bound of the bytes that `FillResults` will take.

@@ -56,12 +56,13 @@ absl::Status CheckWeights(const RootPaths& roots, const std::string& source, con
 
 // Copies the files that make a model, the weights last and only if the others and their headers can be right.
 absl::Status CopyModel(const RootPaths& roots, const std::string& source, const std::string& destination,
-                       const base::CancellationToken& cancellation) {
+                       bool allow_unverified_family, const base::CancellationToken& cancellation) {
   MP_ASSIGN_OR_RETURN(const model::ModelFileNames names, model::ChooseFilesIn(source));
   for (const std::string& name : names.texts) {
     MP_RETURN_IF_ERROR(
         CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation, model::kMaximumModelTextBytes));
   }
+  if (!allow_unverified_family) MP_RETURN_IF_ERROR(model::CheckFamilyIsVerified(destination, names));
   MP_ASSIGN_OR_RETURN(const model::WeightFilePlan plan, model::PlanWeightFiles(destination, names));
   MP_RETURN_IF_ERROR(WithPathShownAs(CheckWeights(roots, source, destination, names, plan), destination, source));
   for (const std::string& name : plan.files) {
@@ -70,17 +71,23 @@ absl::Status CopyModel(const RootPaths& roots, const std::string& source, const 
   return absl::OkStatus();
 }
 
+std::string ArchitectureOf(const model::ModelConfig& config) {
+  if (config.is_siglip()) return "siglip";
+  return config.vision.is_resnet() ? "modified-resnet" : "vit";
+}
+
 v1::Model Describe(const model::ClipModel& loaded) {
   v1::Model message;
   message.set_digest(loaded.digest);
   message.set_layout_digest(loaded.image_weights.layout().digest());
-  message.set_architecture(loaded.config.vision.is_resnet() ? "modified-resnet" : "vit");
+  message.set_architecture(ArchitectureOf(loaded.config));
   message.set_image_size_pixels(static_cast<int32_t>(loaded.config.vision.image_size));
   message.set_patch_size_pixels(static_cast<int32_t>(loaded.config.vision.patch_size));
   message.set_embedding_dimension(static_cast<int32_t>(loaded.config.embedding_width));
   message.set_context_length_tokens(static_cast<int32_t>(loaded.config.text.context_length));
   message.set_vocabulary_size(static_cast<int32_t>(loaded.config.text.vocabulary_size));
   message.set_logit_scale(loaded.logit_scale);
+  if (loaded.logit_bias.has_value()) message.set_logit_bias(*loaded.logit_bias);
   message.set_image_encoder_parameters(loaded.image_weights.layout().parameter_count());
   message.set_text_encoder_parameters(loaded.text_weights.layout().parameter_count());
   return message;
@@ -147,7 +154,8 @@ absl::Status ModelService::Import(const v1::ImportModelRequest& request, const b
   }
 
   MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.models.Stage());
-  if (const absl::Status copied = CopyModel(context_.import_roots, *source, staged->path(), cancellation);
+  if (const absl::Status copied =
+          CopyModel(context_.import_roots, *source, staged->path(), request.allow_unverified_family(), cancellation);
       !copied.ok()) {
     return base::WithField(copied, "path");
   }
