@@ -32,7 +32,9 @@ absl::StatusOr<serve::ImageInput> ToImage(const v1::Image& image) {
     case v1::Image::kEncoded:
       if (image.encoded().empty()) {
         return base::WithField(
-            base::InvalidArgument("IMAGE_EMPTY", "the image has no bytes; send a whole JPEG, PNG, WebP or PPM file"),
+            base::InvalidArgument(
+                "IMAGE_EMPTY",
+                "the image has no bytes; send a whole image file (JPEG, PNG, WebP, GIF, TIFF, BMP, PPM)"),
             "encoded");
       }
       input.encoded = image.encoded();

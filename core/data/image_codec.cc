@@ -23,6 +23,14 @@ bool IsNetpbm(std::string_view bytes) {
          kAfterMagic.find(bytes[2]) != std::string_view::npos;
 }
 
+// Either order of bytes, and the 64-bit form of each.
+bool IsTiff(std::string_view bytes) {
+  using namespace std::string_view_literals;
+  const std::string_view signature = bytes.substr(0, 4);
+  return signature == "II\x2a\0"sv || signature == "MM\0\x2a"sv || signature == "II\x2b\0"sv ||
+         signature == "MM\0\x2b"sv;
+}
+
 // A proper beginning of a signature says that the file was cut, not that it is foreign.
 bool IsCutSignature(std::string_view bytes) {
   constexpr std::string_view kPng = "\x89PNG\r\n\x1a\n";
@@ -30,6 +38,8 @@ bool IsCutSignature(std::string_view bytes) {
   return (bytes.size() < kPng.size() && StartsWith(kPng, bytes)) ||
          (bytes.size() < kJpeg.size() && StartsWith(kJpeg, bytes)) ||
          (bytes.size() < 12 && StartsWith("RIFF", bytes.substr(0, 4))) ||
+         (bytes.size() < 6 && (StartsWith("GIF87a", bytes) || StartsWith("GIF89a", bytes))) ||
+         (bytes.size() < 4 && (StartsWith("II", bytes.substr(0, 2)) || StartsWith("MM", bytes.substr(0, 2)))) ||
          (bytes.size() == 2 && (bytes == "P5" || bytes == "P6"));
 }
 
@@ -41,6 +51,9 @@ absl::StatusOr<RgbImage> DecodeByFormat(std::string_view bytes, const DecodeLimi
   if (StartsWith(bytes, "RIFF") && bytes.substr(std::min<size_t>(8, bytes.size()), 4) == "WEBP") {
     return DecodeWebp(bytes, limits);
   }
+  if (StartsWith(bytes, "GIF87a") || StartsWith(bytes, "GIF89a")) return DecodeGif(bytes, limits);
+  if (IsTiff(bytes)) return DecodeTiff(bytes, limits);
+  if (StartsWith(bytes, "BM")) return DecodeBmp(bytes, limits);
   if (IsNetpbm(bytes)) return DecodePpm(bytes, limits);
   if (IsCutSignature(bytes)) {
     return base::InvalidArgument(
@@ -49,8 +62,8 @@ absl::StatusOr<RgbImage> DecodeByFormat(std::string_view bytes, const DecodeLimi
   }
   return base::InvalidArgument(
       "IMAGE_UNKNOWN_FORMAT",
-      fmt::format("the image of {} bytes starts with '{}', which is none of JPEG, PNG, WebP, PPM, PGM", bytes.size(),
-                  base::Printable(bytes.substr(0, 8))));
+      fmt::format("the image of {} bytes starts with '{}', which is none of JPEG, PNG, WebP, GIF, TIFF, BMP, PPM, PGM",
+                  bytes.size(), base::Printable(bytes.substr(0, 8))));
 }
 
 }  // namespace

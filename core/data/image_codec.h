@@ -1,8 +1,10 @@
 // DecodeImage: the bytes of an image file to RGB pixels, as Pillow's `Image.open(f).convert("RGB")` would have them.
 //
 // Formats, told apart by their first bytes: JPEG (baseline, progressive; grey, YCbCr, RGB, CMYK, YCCK), PNG (all colour
-// types and depths, Adam7), WebP (lossy, lossless; of an animation the first frame), binary PPM and PGM of one byte a
-// sample. As in Pillow, alpha is dropped and not composited, EXIF rotation and ICC profiles are ignored, 16-bit colour
+// types and depths, Adam7), WebP (lossy, lossless; of an animation the first frame), GIF (the first frame), TIFF (the
+// first image; grey, palette, RGB, CMYK, YCbCr in JPEG; strips, tiles, planes), BMP (1 to 32 bits, bit fields, runs),
+// binary PPM and PGM of one byte a sample. As in Pillow, alpha is dropped and not composited (a TIFF's associated alpha
+// is divided out), EXIF rotation and ICC profiles are ignored (but a TIFF's own orientation is not), 16-bit colour
 // keeps its high byte, 16-bit grey is clipped at 255 (sic), CMYK JPEGs are taken as Adobe writes them (inverted), and
 // damage inside the data of a JPEG is tolerated where libjpeg tolerates it, but a missing rest is not.
 // Foreign bytes are safe to pass: memory and time are bounded by the limits, and nothing leaks on an error.

@@ -14,6 +14,9 @@ namespace modelpatch::data {
 absl::StatusOr<RgbImage> DecodeJpeg(std::string_view bytes, const DecodeLimits& limits);
 absl::StatusOr<RgbImage> DecodePng(std::string_view bytes, const DecodeLimits& limits);
 absl::StatusOr<RgbImage> DecodeWebp(std::string_view bytes, const DecodeLimits& limits);
+absl::StatusOr<RgbImage> DecodeBmp(std::string_view bytes, const DecodeLimits& limits);
+absl::StatusOr<RgbImage> DecodeGif(std::string_view bytes, const DecodeLimits& limits);
+absl::StatusOr<RgbImage> DecodeTiff(std::string_view bytes, const DecodeLimits& limits);
 absl::StatusOr<RgbImage> DecodePpm(std::string_view bytes, const DecodeLimits& limits);
 
 // OK if an image of this size may be decoded. IMAGE_EMPTY or IMAGE_TOO_LARGE otherwise.

@@ -23,7 +23,8 @@ bool HasImageName(std::string_view name) {
   if (dot == std::string_view::npos) return false;
   std::string extension(name.substr(dot + 1));
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  constexpr std::array<std::string_view, 7> kExtensions = {"jpeg", "jpg", "pgm", "png", "pnm", "ppm", "webp"};
+  constexpr std::array<std::string_view, 11> kExtensions = {"bmp", "gif", "jpeg", "jpg",  "pgm", "png",
+                                                            "pnm", "ppm", "tif",  "tiff", "webp"};
   return std::find(kExtensions.begin(), kExtensions.end(), extension) != kExtensions.end();
 }
 
@@ -98,9 +99,10 @@ absl::StatusOr<OpenedDataset> OpenImageFolderDataset(const std::string& path, co
     }
   }
   if (examples.empty()) {
-    return base::InvalidArgument("DATASET_EMPTY",
-                                 fmt::format("the {} folders of {} hold no png, jpg, jpeg, webp, ppm, pgm or pnm file",
-                                             root.directories.size(), path));
+    return base::InvalidArgument(
+        "DATASET_EMPTY",
+        fmt::format("the {} folders of {} hold no png, jpg, jpeg, webp, gif, tif, tiff, bmp, ppm, pgm or pnm file",
+                    root.directories.size(), path));
   }
   OpenedDataset opened;
   opened.class_names = root.directories;

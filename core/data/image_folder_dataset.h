@@ -1,9 +1,9 @@
 // One folder per class, image files in it: the layout of torchvision's ImageFolder.
 //
-// The sorted folder names are the classes. Files are PNG, JPEG, WebP or binary PPM/PGM, told apart by their content;
-// files whose names do not end in png, jpg, jpeg, webp, ppm, pgm or pnm (in any case) are left out, and so is whatever
-// starts with a dot. Within a folder files go by sorted name. Sorting is bytewise, so the order is the same everywhere.
-// Files are decoded when asked for and must stay as they are while the dataset is in use.
+// The sorted folder names are the classes. Files are what DecodeImage reads, told apart by their content;
+// files whose names do not end in png, jpg, jpeg, webp, gif, tif, tiff, bmp, ppm, pgm or pnm (in any case) are left
+// out, and so is whatever starts with a dot. Within a folder files go by sorted name. Sorting is bytewise, so the order
+// is the same everywhere. Files are decoded when asked for and must stay as they are while the dataset is in use.
 #pragma once
 
 #include <string>

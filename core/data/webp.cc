@@ -8,18 +8,13 @@
 #include <string_view>
 
 #include "core/data/image_decoders.h"
+#include "core/data/little_endian.h"
 
 namespace modelpatch::data {
 namespace {
 
 constexpr size_t kRiffHeaderSize = 12;  // "RIFF", size, "WEBP"
 constexpr size_t kChunkHeaderSize = 8;  // name, size
-
-uint32_t ReadLittleEndian(std::string_view bytes, size_t offset, size_t count) {
-  uint32_t value = 0;
-  for (size_t i = count; i-- > 0;) value = value << 8 | static_cast<uint8_t>(bytes[offset + i]);
-  return value;
-}
 
 absl::Status Truncated() {
   return base::InvalidArgument("IMAGE_TRUNCATED", "the WebP image is cut short; send the whole file");

@@ -1,4 +1,5 @@
-// Any bytes as a preprocessor_config.json: refused, or a config whose normalised pixels are finite.
+// Any bytes as a preprocessor_config.json: refused, or a config that survives being written and whose normalised
+// pixels are finite.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -19,6 +20,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   Require(config->image_size.height > 0 && config->image_size.width > 0, "images have pixels");
+  if (const auto written = WritePreprocessConfig(*config); written.ok()) {
+    const auto again = ParsePreprocessConfig(*written);
+    Require(again.ok() && *again == *config, "what is written is read");
+  }
   config->image_size = 2;
   const std::vector<uint8_t> pixels = {0, 0, 0, 255, 255, 255, 1, 2, 3, 127, 128, 129};
   std::vector<float> planes(pixels.size());
