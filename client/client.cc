@@ -112,6 +112,12 @@ absl::StatusOr<v1::Model> Client::ImportModel(v1::ImportModelRequest request) {
                        options_.retry);
 }
 
+absl::StatusOr<v1::Model> Client::InitializeModel(v1::InitializeModelRequest request) {
+  EnsureRequestId(request);
+  return CallWithRetry(*stubs_->models, &v1::ModelService::Stub::InitializeModel, request, options_.long_deadline,
+                       options_.retry);
+}
+
 absl::StatusOr<v1::Model> Client::GetModel(const std::string& name) {
   return CallWithRetry(*stubs_->models, &v1::ModelService::Stub::GetModel, Named<v1::GetModelRequest>(name),
                        options_.deadline, options_.retry);
@@ -227,6 +233,12 @@ absl::Status Client::DeleteCheckpoint(const std::string& name) {
   return CallOnce(*stubs_->checkpoints, &v1::CheckpointService::Stub::DeleteCheckpoint,
                   Named<v1::DeleteCheckpointRequest>(name), options_.deadline)
       .status();
+}
+
+absl::StatusOr<v1::Checkpoint> Client::ImportCheckpoint(v1::ImportCheckpointRequest request) {
+  EnsureRequestId(request);
+  return CallWithRetry(*stubs_->checkpoints, &v1::CheckpointService::Stub::ImportCheckpoint, request,
+                       options_.long_deadline, options_.retry);
 }
 
 absl::StatusOr<v1::Checkpoint> Client::Interpolate(v1::InterpolateRequest request) {

@@ -53,6 +53,7 @@ class Client {
 
   // The errors of each call are listed beside it in proto/modelpatch/v1.
   absl::StatusOr<v1::Model> ImportModel(v1::ImportModelRequest request);
+  absl::StatusOr<v1::Model> InitializeModel(v1::InitializeModelRequest request);
   absl::StatusOr<v1::Model> GetModel(const std::string& name);
   absl::StatusOr<v1::ListModelsResponse> ListModels(const v1::ListModelsRequest& request);
   absl::Status DeleteModel(const std::string& name);
@@ -78,6 +79,7 @@ class Client {
   absl::StatusOr<v1::Checkpoint> GetCheckpoint(const std::string& name);
   absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(const v1::ListCheckpointsRequest& request);
   absl::Status DeleteCheckpoint(const std::string& name);
+  absl::StatusOr<v1::Checkpoint> ImportCheckpoint(v1::ImportCheckpointRequest request);
   absl::StatusOr<v1::Checkpoint> Interpolate(v1::InterpolateRequest request);
   absl::StatusOr<v1::CompareCheckpointsResponse> CompareCheckpoints(const v1::CompareCheckpointsRequest& request);
 

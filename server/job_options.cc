@@ -46,6 +46,13 @@ absl::StatusOr<train::FineTuneOptions> ResolveFineTuneOptions(v1::FineTuneOption
   }
   if (options.has_augment()) result.augment = options.augment();
   if (options.has_validation_interval_steps()) result.validation_interval_steps = options.validation_interval_steps();
+  if (!v1::Precision_IsValid(options.precision())) {
+    return base::WithField(
+        base::InvalidArgument("BAD_PRECISION", fmt::format("{} is no precision; use FLOAT32 or BFLOAT16",
+                                                           static_cast<int>(options.precision()))),
+        "precision");
+  }
+  if (options.precision() == v1::PRECISION_BFLOAT16) result.precision = model::Precision::kBFloat16;
   MP_RETURN_IF_ERROR(train::CheckFineTuneOptions(result));
 
   options.set_steps(static_cast<int32_t>(result.steps));
@@ -60,6 +67,7 @@ absl::StatusOr<train::FineTuneOptions> ResolveFineTuneOptions(v1::FineTuneOption
   options.set_seed(static_cast<int64_t>(result.seed));
   options.set_augment(result.augment);
   options.set_validation_interval_steps(static_cast<int32_t>(result.validation_interval_steps));
+  if (options.precision() == v1::PRECISION_UNSPECIFIED) options.set_precision(v1::PRECISION_FLOAT32);
   return result;
 }
 

@@ -191,7 +191,8 @@ absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& req
       model_directory,     sched::StepDirectory(sched::JobDirectory(paths_.jobs, id), 0, kFineTuneStep),
       tasks.patching,      tasks.supported,
       choice->alphas,      choice->policy,
-      choice->fixed_alpha, choice->epsilon_points};
+      choice->fixed_alpha, choice->epsilon_points,
+      options->precision};
   store::StepRecord first;
   first.job_id = id;
   first.index = 0;

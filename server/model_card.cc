@@ -3,16 +3,29 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <cmath>
+#include <string_view>
+
 namespace modelpatch::server {
 namespace {
 
-std::string Accuracies(const v1::Checkpoint& checkpoint) {
+constexpr double kSameAlpha = 1e-9;
+
+std::string_view NameOf(v1::Split split) {
+  return split == v1::SPLIT_TEST ? "test" : split == v1::SPLIT_TRAIN ? "training" : "validation";
+}
+
+template <typename Accuracies>
+std::string AccuracyList(const std::string& title, const Accuracies& accuracies) {
   std::string lines;
-  for (const v1::TaskAccuracy& accuracy : checkpoint.accuracies()) {
-    lines += fmt::format("- {}: {:.2f} % of {} validation images\n", accuracy.task(), 100 * accuracy.accuracy(),
-                         accuracy.total());
+  for (const v1::TaskAccuracy& accuracy : accuracies) {
+    const char* role = accuracy.role() == v1::TASK_ROLE_PATCHING    ? " (patching)"
+                       : accuracy.role() == v1::TASK_ROLE_SUPPORTED ? " (supported)"
+                                                                    : "";
+    lines += fmt::format("- {}{}: {:.2f} % of {} {} images\n", accuracy.task(), role, 100 * accuracy.accuracy(),
+                         accuracy.total(), NameOf(accuracy.split()));
   }
-  return lines.empty() ? "" : "Accuracies of the checkpoint itself, at α = 1:\n\n" + lines + "\n";
+  return lines.empty() ? "" : title + "\n\n" + lines + "\n";
 }
 
 std::string Lineage(const v1::Checkpoint& checkpoint) {
@@ -25,20 +38,41 @@ std::string Lineage(const v1::Checkpoint& checkpoint) {
 
 }  // namespace
 
-std::string ModelCard(const v1::Model& model, const v1::Mixture& mixture, std::span<const v1::Checkpoint> checkpoints,
-                      v1::ExportLayout layout, const std::string& version) {
+std::vector<v1::TaskAccuracy> MeasuredAt(const v1::PatchJobResult& result, double alpha) {
+  const auto is_at = [alpha](double other) { return std::abs(alpha - other) < kSameAlpha; };
+  std::vector<v1::TaskAccuracy> accuracies;
+  for (const v1::SweepPoint& point : result.points()) {
+    if (is_at(point.alpha())) accuracies.assign(point.accuracies().begin(), point.accuracies().end());
+  }
+  for (const v1::FinalAccuracy& last : result.final_accuracies()) {
+    if (is_at(result.alpha())) {
+      accuracies.push_back(last.patched());
+    } else if (is_at(1)) {
+      accuracies.push_back(last.fine_tuned());
+    } else if (is_at(0)) {
+      accuracies.push_back(last.zero_shot());
+    }
+  }
+  return accuracies;
+}
+
+std::string ModelCard(const CardContent& content, v1::ExportLayout layout, const std::string& version) {
   std::string card = fmt::format(
       "---\nlibrary_name: {}\ntags: [clip, zero-shot-image-classification, modelpatch]\n---\n\n"
       "# A patched CLIP\n\nWritten by modelpatch {}. Base model: `{}` (digest `{}`).\n\n",
-      layout == v1::EXPORT_LAYOUT_OPEN_CLIP ? "open_clip" : "transformers", version, model.name(), model.digest());
-  if (checkpoints.empty()) return card + "Nothing was mixed in: these are the weights that were imported.\n";
+      layout == v1::EXPORT_LAYOUT_OPEN_CLIP ? "open_clip" : "transformers", version, content.model.name(),
+      content.model.digest());
+  if (content.checkpoints.empty()) return card + "Nothing was mixed in: these are the weights that were imported.\n";
   card += "θ = θ_zs + Σ αᵢ·(θᵢ − θ_zs) over\n\n| checkpoint | α | blob |\n| --- | --- | --- |\n";
-  for (size_t i = 0; i < checkpoints.size(); ++i) {
-    card += fmt::format("| `{}` | {} | `{}` |\n", checkpoints[i].name(),
-                        mixture.terms(static_cast<int>(i)).coefficient(), checkpoints[i].blob_digest());
+  for (size_t i = 0; i < content.checkpoints.size(); ++i) {
+    card += fmt::format("| `{}` | {} | `{}` |\n", content.checkpoints[i].name(),
+                        content.mixture.terms(static_cast<int>(i)).coefficient(), content.checkpoints[i].blob_digest());
   }
-  for (const v1::Checkpoint& checkpoint : checkpoints) {
-    card += fmt::format("\n## `{}`\n\n", checkpoint.name()) + Accuracies(checkpoint) + Lineage(checkpoint);
+  card += AccuracyList("\nAccuracies of this mixture:", content.accuracies);
+  for (const v1::Checkpoint& checkpoint : content.checkpoints) {
+    card += fmt::format("\n## `{}`\n\n", checkpoint.name()) +
+            AccuracyList("Accuracies of the checkpoint itself, at α = 1:", checkpoint.accuracies()) +
+            Lineage(checkpoint);
   }
   return card;
 }

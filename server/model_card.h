@@ -1,15 +1,29 @@
 // The README.md of an exported model: what was mixed, out of what, and what was measured. Thread safety: pure.
 #pragma once
 
-#include <span>
 #include <string>
+#include <vector>
 
 #include "modelpatch/v1/model_service.pb.h"
+#include "modelpatch/v1/resources.pb.h"
 
 namespace modelpatch::server {
 
-// `checkpoints` are those of the mixture's terms, in their order. The head is what model hubs read.
-std::string ModelCard(const v1::Model& model, const v1::Mixture& mixture, std::span<const v1::Checkpoint> checkpoints,
-                      v1::ExportLayout layout, const std::string& version);
+// What a card tells of a mixture.
+struct CardContent {
+  v1::Model model;
+  v1::Mixture mixture;
+  // Those of the mixture's terms, in their order.
+  std::vector<v1::Checkpoint> checkpoints;
+  // Measured at this very mixture: see MeasuredAt. May be empty.
+  std::vector<v1::TaskAccuracy> accuracies;
+};
+
+// The accuracies that a job measured of its own checkpoint at this α: validation data where the α is on its curve, and
+// test data where it is 0, 1 or the chosen one.
+std::vector<v1::TaskAccuracy> MeasuredAt(const v1::PatchJobResult& result, double alpha);
+
+// The head is what model hubs read.
+std::string ModelCard(const CardContent& content, v1::ExportLayout layout, const std::string& version);
 
 }  // namespace modelpatch::server

@@ -33,6 +33,8 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
                                                                {"info", base::Severity::kInfo},
                                                                {"warning", base::Severity::kWarning},
                                                                {"error", base::Severity::kError}};
+  static const std::map<std::string, model::Precision> precisions = {{"fp32", model::Precision::kFloat32},
+                                                                     {"bf16", model::Precision::kBFloat16}};
   app.add_option("--data-dir", options.data_dir, "Where everything is kept; made if it is not there")->required();
   app.add_option("--grpc-address", options.grpc_address, "HOST:PORT of the API; port 0 takes a free one")
       ->capture_default_str();
@@ -43,6 +45,11 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--export-root", options.export_root, "Models may be exported below this directory");
   app.add_option("--ready-file", options.ready_file, "Gets the addresses and the process id as JSON once it serves");
   app.add_option("--device", options.device, "Where inference runs: auto, cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option(
+         "--precision", options.precision,
+         "Of inference: fp32, or bf16, which is quicker on a GPU and rounds the image encoder's matrix products")
+      ->transform(CLI::CheckedTransformer(precisions))
+      ->default_str("fp32");
   app.add_option("--threads", options.threads, "Threads inside one operator; 0: one for each core")
       ->capture_default_str();
   app.add_option("--preprocess-threads", options.preprocess_threads, "Threads that decode; 0: one for each core")

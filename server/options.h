@@ -10,6 +10,7 @@
 
 #include "core/base/log.h"
 #include "core/base/status.h"
+#include "core/model/precision.h"
 
 namespace modelpatch::server {
 
@@ -28,6 +29,8 @@ struct ServerOptions {
 
   // Where inference runs: "cpu", "cuda", "cuda:N", or "auto" for the first CUDA device if there is one.
   std::string device = "auto";
+  // Of the image encoder's matrix products in inference.
+  model::Precision precision = model::Precision::kFloat32;
   // Threads inside one operator; 0: as many as there are cores.
   int threads = 0;
   // Threads that decode images and fill caches; 0: as many as there are cores.

@@ -86,6 +86,7 @@ serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor:
   serve::EngineOptions engine;
   engine.device = device;
   engine.model_cache_bytes = options.model_cache_bytes;
+  engine.precision = options.precision;
   engine.mixture_cache_bytes = options.mixture_cache_bytes;
   engine.head_cache_bytes = options.head_cache_bytes;
   engine.decode_limits = DecodeLimitsOf(options);

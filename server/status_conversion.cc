@@ -36,6 +36,11 @@ bool WaitingHelps(const absl::Status& status, const std::string& reason) {
 
 }  // namespace
 
+absl::Status AtField(const absl::Status& status, std::string_view field) {
+  if (status.ok()) return status;
+  return base::WithField(base::Error(status.code(), base::ReasonOf(status), std::string(status.message())), field);
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status result;
   if (status.ok()) return result;

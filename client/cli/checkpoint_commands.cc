@@ -40,11 +40,39 @@ void AddCompare(CLI::App& checkpoint, Session& session) {
   });
 }
 
+void AddImport(CLI::App& checkpoint, Session& session) {
+  auto request = std::make_shared<v1::ImportCheckpointRequest>();
+  CLI::App* import = checkpoint.add_subcommand("import", "Import weights that another tool fine-tuned from a model");
+  import
+      ->add_option_function<std::string>(
+          "NAME", [request](const std::string& id) { request->set_checkpoint_id(id); }, "What it shall be called")
+      ->required();
+  import
+      ->add_option_function<std::string>(
+          "PATH", [request](const std::string& path) { request->set_path(path); },
+          "A directory or a weight file on the server, below one of its import roots")
+      ->required();
+  import
+      ->add_option_function<std::string>(
+          "--model", [request](const std::string& name) { request->set_model(ResourceName("models", name)); },
+          "The model that it was fine-tuned from")
+      ->required();
+  import->add_option_function<std::string>(
+      "--request-id", [request](const std::string& id) { request->set_request_id(id); },
+      "A second call with the same one changes nothing");
+  import->callback([&session, request] {
+    session.command = [&session, request]() -> absl::Status {
+      CLIENT_ASSIGN_OR_RETURN(const v1::Checkpoint result, session.client().ImportCheckpoint(*request));
+      return session.Print(result, CheckpointText);
+    };
+  });
+}
+
 }  // namespace
 
 void AddCheckpointCommands(CLI::App& app, Session& session) {
   CLI::App* checkpoint =
-      app.add_subcommand("checkpoint", "List, compare and delete checkpoints")->require_subcommand(1);
+      app.add_subcommand("checkpoint", "Import, list, compare and delete checkpoints")->require_subcommand(1);
 
   checkpoint->add_subcommand("list", "List all checkpoints")->callback([&session] {
     session.command = [&session]() -> absl::Status {
@@ -77,6 +105,7 @@ void AddCheckpointCommands(CLI::App& app, Session& session) {
     };
   });
 
+  AddImport(*checkpoint, session);
   AddCompare(*checkpoint, session);
 }
 

@@ -20,6 +20,7 @@ struct SubmitOptions {
   std::vector<std::string> patching_tasks;
   std::vector<std::string> supported_tasks;
   v1::Strategy strategy = v1::STRATEGY_SINGLE;
+  v1::Precision precision = v1::PRECISION_UNSPECIFIED;
   std::string alpha_policy = "mean";
   double epsilon_points = 0.5;
   double alpha = 1;

@@ -87,10 +87,31 @@ void AddExport(CLI::App& model, Session& session) {
   });
 }
 
+void AddInit(CLI::App& model, Session& session) {
+  auto request = std::make_shared<v1::InitializeModelRequest>();
+  CLI::App* init = model.add_subcommand("init", "Make a model with random weights, for benchmarks");
+  init->add_option_function<std::string>(
+          "NAME", [request](const std::string& id) { request->set_model_id(id); }, "What it shall be called")
+      ->required();
+  init->add_option_function<std::string>(
+          "--architecture", [request](const std::string& name) { request->set_architecture(name); },
+          "OpenCLIP's or OpenAI's name of it, such as ViT-L-14 or RN50-quickgelu")
+      ->required();
+  init->add_option_function<int64_t>(
+      "--seed", [request](const int64_t& seed) { request->set_seed(seed); }, "What the weights are drawn from");
+  init->callback([&session, request] {
+    session.command = [&session, request]() -> absl::Status {
+      CLIENT_ASSIGN_OR_RETURN(const v1::Model result, session.client().InitializeModel(*request));
+      return session.Print(result, ModelText);
+    };
+  });
+}
+
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Session& session) {
-  CLI::App* model = app.add_subcommand("model", "Import models, list, delete and export them")->require_subcommand(1);
+  CLI::App* model = app.add_subcommand("model", "Import models, make random ones, list, delete and export them")
+                        ->require_subcommand(1);
 
   auto request = std::make_shared<v1::ImportModelRequest>();
   CLI::App* import = model->add_subcommand("import", "Import a model from a directory of the server");
@@ -109,6 +130,9 @@ void AddModelCommands(CLI::App& app, Session& session) {
   import->add_flag_function(
       "--allow-unverified-family", [request](int64_t) { request->set_allow_unverified_family(true); },
       "Import a SigLIP, whose outputs were never compared with a reference's");
+  import->add_option_function<std::string>(
+      "--architecture", [request](const std::string& name) { request->set_architecture(name); },
+      "OpenCLIP's name of the architecture, such as ViT-B-32-quickgelu, of a state dict without a config");
   import->callback([&session, request] {
     session.command = [&session, request]() -> absl::Status {
       CLIENT_ASSIGN_OR_RETURN(const v1::Model result, session.client().ImportModel(*request));
@@ -146,6 +170,7 @@ void AddModelCommands(CLI::App& app, Session& session) {
     };
   });
 
+  AddInit(*model, session);
   AddExport(*model, session);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -49,10 +50,14 @@ std::vector<int64_t> SourceShape(const tensor::WeightSpec& spec, const SourceTen
   return shape;
 }
 
+enum class Presence { kRequired, kOptional };
+
 // Looks up and checks the sources of `specs`, and notes their dtype there; the names found go to `used`.
-void CheckSources(const TensorTable& tensors, SourceNames names, std::vector<tensor::WeightSpec>& specs,
-                  std::set<std::string, std::less<>>& used, TensorProblems& problems) {
+void CheckSources(const TensorTable& tensors, SourceNames names, Presence presence,
+                  std::vector<tensor::WeightSpec>& specs, std::set<std::string, std::less<>>& used,
+                  TensorProblems& problems) {
   for (tensor::WeightSpec& spec : specs) {
+    std::optional<tensor::DType> dtype;
     const SourceTensors source = SourceOf(names, spec.name);
     const std::vector<int64_t> shape = SourceShape(spec, source);
     for (const std::string& name : source.names) {
@@ -61,7 +66,7 @@ void CheckSources(const TensorTable& tensors, SourceNames names, std::vector<ten
       // A scalar may have been written as a tensor of one element.
       const bool scalar = stored != nullptr && shape.empty() && stored->info.numel() == 1;
       if (stored == nullptr) {
-        problems.Add(fmt::format("'{}' is missing", name));
+        if (presence == Presence::kRequired) problems.Add(fmt::format("'{}' is missing", name));
       } else if (stored->info.shape != shape && !scalar) {
         problems.Add(fmt::format("'{}' has shape [{}], the config asks for [{}]", name,
                                  fmt::join(stored->info.shape, ", "), fmt::join(shape, ", ")));
@@ -69,9 +74,12 @@ void CheckSources(const TensorTable& tensors, SourceNames names, std::vector<ten
         problems.Add(fmt::format("'{}' has dtype {}; use {}", name, tensor::NameOf(stored->info.dtype),
                                  spec.source_dtype == tensor::DType::kInt64 ? "I64" : "F32, F16 or BF16"));
       } else {
-        spec.source_dtype = stored->info.dtype;
+        // Parts of several dtypes fit into fp32 without a loss.
+        const bool agrees = !dtype.has_value() || dtype == stored->info.dtype;
+        dtype = agrees ? stored->info.dtype : tensor::DType::kFloat32;
       }
     }
+    spec.source_dtype = dtype.value_or(spec.source_dtype);
   }
 }
 
@@ -80,7 +88,18 @@ SourceNames NamesOf(const TensorTable& tensors) {
   if (tensors.Find("token_embedding.weight") != nullptr) return SourceNames::kOpenAi;
   if (tensors.Find("text.token_embedding.weight") != nullptr) return SourceNames::kOpenClipCustomText;
   if (tensors.Find("vision_model.head.probe") != nullptr) return SourceNames::kHuggingFaceSiglip;
+  // A checkpoint of the image tower alone.
+  if (tensors.Find("visual.conv1.weight") != nullptr) return SourceNames::kOpenAi;
   return SourceNames::kHuggingFace;
+}
+
+void CheckNothingElse(const TensorTable& tensors, SourceNames names, const std::set<std::string, std::less<>>& used,
+                      TensorProblems& problems) {
+  for (const auto& [name, stored] : tensors.tensors()) {
+    if (!used.contains(name) && !IsIgnoredTensor(names, name)) {
+      problems.Add(fmt::format("'{}' is not part of the architecture", base::Printable(name)));
+    }
+  }
 }
 
 }  // namespace
@@ -94,15 +113,24 @@ absl::StatusOr<Architecture> MatchArchitecture(const ModelConfig& config, const 
   architecture.text_specs = architecture.text_encoder->WeightSpecs();
   TensorProblems problems;
   std::set<std::string, std::less<>> used;
-  CheckSources(tensors, architecture.names, architecture.image_specs, used, problems);
-  CheckSources(tensors, architecture.names, architecture.text_specs, used, problems);
-  for (const auto& [name, stored] : tensors.tensors()) {
-    if (!used.contains(name) && !IsIgnoredTensor(architecture.names, name)) {
-      problems.Add(fmt::format("'{}' is not part of the architecture", base::Printable(name)));
-    }
-  }
+  CheckSources(tensors, architecture.names, Presence::kRequired, architecture.image_specs, used, problems);
+  CheckSources(tensors, architecture.names, Presence::kRequired, architecture.text_specs, used, problems);
+  CheckNothingElse(tensors, architecture.names, used, problems);
   MP_RETURN_IF_ERROR(problems.ToStatus());
   return architecture;
+}
+
+absl::StatusOr<SourceNames> MatchCheckpoint(const ModelConfig& config, const TensorTable& tensors) {
+  const SourceNames names = NamesOf(tensors);
+  std::vector<tensor::WeightSpec> image_specs = MakeImageEncoder(config.vision, config.embedding_width)->WeightSpecs();
+  std::vector<tensor::WeightSpec> text_specs = TextEncoder(config.text, config.embedding_width).WeightSpecs();
+  TensorProblems problems;
+  std::set<std::string, std::less<>> used;
+  CheckSources(tensors, names, Presence::kRequired, image_specs, used, problems);
+  CheckSources(tensors, names, Presence::kOptional, text_specs, used, problems);
+  CheckNothingElse(tensors, names, used, problems);
+  MP_RETURN_IF_ERROR(problems.ToStatus());
+  return names;
 }
 
 }  // namespace modelpatch::model

@@ -26,4 +26,8 @@ struct Architecture {
 // (MODEL_TENSORS_MISMATCH) names at most ten that are missing, unexpected, or of another shape or dtype.
 absl::StatusOr<Architecture> MatchArchitecture(const ModelConfig& config, const TensorTable& tensors);
 
+// Checks that the tensors are image-encoder weights of `config`, all of them, beside any of its text tower's, and says
+// under which names. INVALID_ARGUMENT: as MatchArchitecture.
+absl::StatusOr<SourceNames> MatchCheckpoint(const ModelConfig& config, const TensorTable& tensors);
+
 }  // namespace modelpatch::model

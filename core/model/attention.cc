@@ -159,7 +159,9 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
 
 at::Tensor MultiHeadAttention(const at::Tensor& projected, int64_t length, int64_t heads, int64_t queries,
                               bool causal) {
-  if (projected.device().is_cpu()) return AttentionFunction::apply(projected, length, heads, queries, causal);
+  const bool is_exact = projected.scalar_type() == at::kFloat;
+  if (projected.device().is_cpu() && is_exact)
+    return AttentionFunction::apply(projected, length, heads, queries, causal);
   const int64_t batch = projected.size(0) / length;
   const int64_t head_width = projected.size(1) / (3 * heads);
   const at::Tensor split = projected.view({batch, length, 3, heads, head_width}).permute({2, 0, 3, 1, 4});

@@ -51,20 +51,23 @@ at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at
   return at::layer_norm(input, {input.size(-1)}, weight, bias, epsilon);
 }
 
+at::Tensor Linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::linear(input.to(weight.scalar_type()), weight, bias.to(weight.scalar_type()));
+}
+
 at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
                          int64_t length, bool first_query_only) {
   const int64_t queries = first_query_only ? 1 : length;
   const at::Tensor normed =
       LayerNorm(activations, weights[kNorm1Weight], weights[kNorm1Bias], config.layer_norm_epsilon);
-  const at::Tensor projected = at::linear(normed, weights[kProjectionWeight], weights[kProjectionBias]);
+  const at::Tensor projected = Linear(normed, weights[kProjectionWeight], weights[kProjectionBias]);
   const at::Tensor attended = MultiHeadAttention(projected, length, config.heads, queries, config.causal);
   const at::Tensor residual =
       first_query_only ? activations.view({-1, length, config.width}).select(1, 0) : activations;
   const auto scaled = [&](const at::Tensor& branch, BlockWeight gain) {
     return config.layer_scale ? branch * weights[gain] : branch;
   };
-  const at::Tensor middle =
-      residual + scaled(at::linear(attended, weights[kOutputWeight], weights[kOutputBias]), kGain1);
+  const at::Tensor middle = residual + scaled(Linear(attended, weights[kOutputWeight], weights[kOutputBias]), kGain1);
   const at::Tensor normed2 = LayerNorm(middle, weights[kNorm2Weight], weights[kNorm2Bias], config.layer_norm_epsilon);
   return middle + scaled(Mlp(normed2, weights[kMlpWeight1], weights[kMlpBias1], weights[kMlpWeight2],
                              weights[kMlpBias2], config.activation),

@@ -44,6 +44,9 @@ void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, st
 at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
                          int64_t length, bool first_query_only);
 
+// input · weightᵀ + bias in the dtype of `weight`.
+at::Tensor Linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
+
 // LayerNorm over the last dimension, in fp32.
 at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, double epsilon);
 

@@ -31,7 +31,7 @@ struct ClipModel {
   tensor::WeightSet text_weights;
   // exp of the model's logit_scale weight.
   double logit_scale;
-  // SHA-256 over the digests of the files the model came from.
+  // SHA-256 over everything above: see DigestOfModel.
   std::string digest;
   // What is added to a logit. With it each class has a probability of its own, the sigmoid of its logit; without it the
   // classes of a request share one, their softmax.

@@ -23,7 +23,8 @@ class ImageEncoder {
   virtual std::vector<tensor::WeightSpec> WeightSpecs() const = 0;
 
   // Features fp32 [B, embedding_width], not normalised, of pixels fp32 [B, 3, image_size, image_size].
-  // `weights` are views (or leaves, to train) in the order of WeightSpecs. Throws what libtorch throws.
+  // `weights` are views (or leaves, to train) in the order of WeightSpecs; a matrix product is computed in the dtype of
+  // its matrix (see RoundForCompute). Throws what libtorch throws.
   virtual at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const = 0;
 
   // The same for a training step. A BatchNorm normalises by the batch's own statistics here, and moves the running ones

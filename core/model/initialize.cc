@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/random.h"
+#include "core/tensor/weight_loop.h"
 
 namespace modelpatch::model {
 namespace {
@@ -55,15 +56,17 @@ double StartValue(const std::string& name) {
 
 void Fill(const tensor::WeightSet& weights, const std::function<double(const tensor::WeightSpec&)>& deviation_of,
           uint64_t seed) {
-  for (const tensor::WeightInfo& weight : weights.layout().weights()) {
-    float* values = weights.flat().data_ptr<float>() + weight.offset;
+  float* flat = weights.flat().data_ptr<float>();
+  tensor::ForEachWeight(weights.layout(), [&](size_t index) {
+    const tensor::WeightInfo& weight = weights.layout().weights()[index];
+    float* values = flat + weight.offset;
     const double deviation = deviation_of(weight.spec);
     const double start = StartValue(weight.spec.name);
     base::RandomStream random(seed, "initialize " + weight.spec.name);
     for (int64_t i = 0; i < weight.numel; ++i) {
       values[i] = static_cast<float>(deviation > 0 ? deviation * random.Normal() : start);
     }
-  }
+  });
 }
 
 }  // namespace

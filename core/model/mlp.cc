@@ -47,8 +47,11 @@ class QuickGeluMlp : public torch::autograd::Function<QuickGeluMlp> {
 
 }  // namespace
 
-at::Tensor Mlp(const at::Tensor& input, const at::Tensor& weight1, const at::Tensor& bias1, const at::Tensor& weight2,
-               const at::Tensor& bias2, Activation activation) {
+at::Tensor Mlp(const at::Tensor& given, const at::Tensor& weight1, const at::Tensor& given_bias1,
+               const at::Tensor& weight2, const at::Tensor& given_bias2, Activation activation) {
+  const at::Tensor input = given.to(weight1.scalar_type());
+  const at::Tensor bias1 = given_bias1.to(weight1.scalar_type());
+  const at::Tensor bias2 = given_bias2.to(weight2.scalar_type());
   if (activation == Activation::kQuickGelu) {
     if (at::GradMode::is_enabled()) return QuickGeluMlp::apply(input, weight1, bias1, weight2, bias2);
     at::Tensor hidden = ScaledHidden(input, weight1, bias1);

@@ -93,9 +93,8 @@ absl::StatusOr<ModelFileNames> ChooseOpenClip(const Names& names) {
   return chosen;
 }
 
-absl::StatusOr<ModelFileNames> ChooseStateDict(const Names& names) {
-  ModelFileNames chosen;
-  chosen.config = ConfigSource::kShapes;
+// The only weight file, whatever it is called.
+absl::Status ChooseOnlyWeights(const Names& names, ModelFileNames& chosen) {
   for (const std::string& name : names) {
     if (!IsWeightFile(name)) continue;
     if (!chosen.weights.empty()) {
@@ -105,7 +104,13 @@ absl::StatusOr<ModelFileNames> ChooseStateDict(const Names& names) {
     }
     chosen.weights = name;
   }
-  if (chosen.weights.empty()) return Missing("config.json");
+  return chosen.weights.empty() ? Missing("config.json") : absl::OkStatus();
+}
+
+absl::StatusOr<ModelFileNames> ChooseStateDict(const Names& names) {
+  ModelFileNames chosen;
+  chosen.config = ConfigSource::kShapes;
+  MP_RETURN_IF_ERROR(ChooseOnlyWeights(names, chosen));
   MP_RETURN_IF_ERROR(ChooseTokenizer(names, chosen));
   return chosen;
 }
@@ -119,6 +124,10 @@ bool IsWeightFile(std::string_view name) {
                                             [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
+std::string_view OpenClipWeightName(std::string_view name) {
+  return IsSafetensors(name) ? kOpenClipWeights[0] : kOpenClipWeights[1];
+}
+
 absl::StatusOr<ModelFileNames> ChooseModelFiles(std::span<const std::string> names) {
   const Names all(names.begin(), names.end());
   const bool has_open_clip = all.contains("open_clip_config.json");
@@ -128,6 +137,28 @@ absl::StatusOr<ModelFileNames> ChooseModelFiles(std::span<const std::string> nam
     return ChooseHuggingFace(all);
   }
   return has_open_clip ? ChooseOpenClip(all) : ChooseStateDict(all);
+}
+
+absl::StatusOr<ModelFileNames> ChooseCheckpointFiles(std::span<const std::string> names) {
+  const Names all(names.begin(), names.end());
+  ModelFileNames chosen;
+  if (ChooseWeights(all, kHuggingFaceWeights, chosen)) {
+    chosen.config = ConfigSource::kHuggingFace;
+    if (all.contains("config.json")) {
+      chosen.texts.emplace_back("config.json");
+      return chosen;
+    }
+  } else if (ChooseWeights(all, kOpenClipWeights, chosen)) {
+    chosen.config = ConfigSource::kOpenClip;
+    if (all.contains("open_clip_config.json")) {
+      chosen.texts.emplace_back("open_clip_config.json");
+      return chosen;
+    }
+  } else {
+    MP_RETURN_IF_ERROR(ChooseOnlyWeights(all, chosen));
+  }
+  chosen.config = ConfigSource::kShapes;
+  return chosen;
 }
 
 }  // namespace modelpatch::model

@@ -43,8 +43,15 @@ bool IsSafetensors(std::string_view name);
 // Whether a weight file's name is one of either.
 bool IsWeightFile(std::string_view name);
 
+// The name that OpenCLIP's layout gives a weight file of the kind of `name`.
+std::string_view OpenClipWeightName(std::string_view name);
+
 // Chooses among the names of a directory's files. Hugging Face's layout goes first where a directory has several.
 // INVALID_ARGUMENT (MODEL_FILE_MISSING) names what is missing; MODEL_FILES_AMBIGUOUS: several state dicts.
 absl::StatusOr<ModelFileNames> ChooseModelFiles(std::span<const std::string> names);
+
+// The same for the weights alone: the files of a model without its vocabulary and preprocessing, with its config if it
+// is there (else `config` is kShapes).
+absl::StatusOr<ModelFileNames> ChooseCheckpointFiles(std::span<const std::string> names);
 
 }  // namespace modelpatch::model

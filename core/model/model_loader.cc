@@ -14,38 +14,17 @@
 #include "core/model/architecture.h"
 #include "core/model/bpe_tokenizer.h"
 #include "core/model/hf_config.h"
+#include "core/model/model_digest.h"
 #include "core/model/open_clip_config.h"
 #include "core/model/shape_config.h"
 #include "core/model/tokenizer_json.h"
 #include "core/model/unigram_tokenizer.h"
+#include "core/model/weight_copy.h"
 #include "core/model/weight_files.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::model {
 namespace {
-
-// Copies the sources of every weight of `weights` out of the files, as fp32. Not a number and infinity are refused.
-absl::Status CopyWeights(const WeightFiles& files, SourceNames names, const tensor::WeightSet& weights,
-                         const base::CancellationToken& cancellation) {
-  for (size_t i = 0; i < weights.views().size(); ++i) {
-    MP_RETURN_IF_ERROR(cancellation.Check());
-    const std::string& name = weights.layout().weights()[i].spec.name;
-    const at::Tensor& view = weights.views()[i];
-    const SourceTensors source = SourceOf(names, name);
-    const int64_t rows = view.dim() == 0 ? 0 : view.size(0) / static_cast<int64_t>(source.names.size());
-    for (size_t part = 0; part < source.names.size(); ++part) {
-      const at::Tensor stored = files.View(*files.table().Find(source.names[part]));
-      at::Tensor target = source.names.size() == 1 ? view : view.narrow(0, static_cast<int64_t>(part) * rows, rows);
-      target.copy_((source.transposed ? stored.t() : stored).reshape(target.sizes()));
-      if (!at::isfinite(target).all().item<bool>()) {
-        return base::InvalidArgument(
-            "MODEL_TENSOR_NOT_FINITE",
-            fmt::format("the tensor '{}' holds NaN or infinity; the model cannot work", source.names[part]));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
 
 absl::StatusOr<double> ReadLogitScale(const tensor::WeightSet& text_weights) {
   const auto logarithm = static_cast<double>(text_weights.views().back().item<float>());
@@ -70,6 +49,7 @@ struct SmallParts {
   ModelConfig config;
   data::PreprocessConfig preprocess;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::string tokenizer_digest;  // of the texts that it was made of
 };
 
 absl::Status ReadConfigs(const std::string& directory, const ModelFileNames& names, const TensorTable& tensors,
@@ -154,14 +134,23 @@ absl::StatusOr<SmallParts> LoadSmallParts(const std::string& directory, const Mo
   SmallParts parts;
   MP_RETURN_IF_ERROR(ReadConfigs(directory, names, tensors, parts));
   const TextConfig& text = parts.config.text;
+  base::Sha256 digest;
+  const auto add = [&digest](const std::string& content) {
+    digest.UpdateInteger(content.size());
+    digest.Update(content);
+  };
   if (parts.config.is_siglip()) {
     MP_ASSIGN_OR_RETURN(const std::string tokenizer_json, ReadUnigramJson(directory, names));
     MP_ASSIGN_OR_RETURN(parts.tokenizer, MakeUnigramTokenizer(tokenizer_json, text.context_length));
+    add(tokenizer_json);
   } else {
     MP_ASSIGN_OR_RETURN(const BpeVocabulary vocabulary, ReadVocabulary(directory, names, text.vocabulary_size));
     MP_ASSIGN_OR_RETURN(parts.tokenizer,
                         MakeBpeTokenizer(vocabulary.vocab_json, vocabulary.merges_txt, text.context_length));
+    add(vocabulary.vocab_json);
+    add(vocabulary.merges_txt);
   }
+  parts.tokenizer_digest = digest.Finish();
   MP_RETURN_IF_ERROR(CheckAgreement(parts));
   return parts;
 }
@@ -177,26 +166,22 @@ absl::StatusOr<std::vector<std::string>> NamesIn(const std::string& directory) {
                                fmt::format("cannot list the model's directory '{}': {}", directory, error.message()));
 }
 
-absl::StatusOr<std::string> DigestFiles(const std::string& directory, const ModelFileNames& names,
-                                        const std::vector<std::string>& weight_files) {
-  base::Sha256 digest;
-  digest.Update("modelpatch model 1");
-  for (const std::vector<std::string>* part : {&names.texts, &weight_files}) {
-    for (const std::string& name : *part) {
-      MP_ASSIGN_OR_RETURN(const std::string file_digest, base::Sha256File(directory + "/" + name));
-      digest.Update(file_digest);
-    }
-  }
-  return digest.Finish();
+absl::StatusOr<ModelFileNames> ChooseIn(const std::string& directory,
+                                        absl::StatusOr<ModelFileNames> (*choose)(std::span<const std::string> names)) {
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> present, NamesIn(directory));
+  absl::StatusOr<ModelFileNames> chosen = choose(present);
+  if (!chosen.ok()) return base::WithContext(chosen.status(), "'" + directory + "'");
+  return chosen;
 }
 
 }  // namespace
 
 absl::StatusOr<ModelFileNames> ChooseFilesIn(const std::string& directory) {
-  MP_ASSIGN_OR_RETURN(const std::vector<std::string> present, NamesIn(directory));
-  absl::StatusOr<ModelFileNames> chosen = ChooseModelFiles(present);
-  if (!chosen.ok()) return base::WithContext(chosen.status(), "'" + directory + "'");
-  return chosen;
+  return ChooseIn(directory, ChooseModelFiles);
+}
+
+absl::StatusOr<ModelFileNames> ChooseCheckpointFilesIn(const std::string& directory) {
+  return ChooseIn(directory, ChooseCheckpointFiles);
 }
 
 absl::Status CheckModelBeforeWeights(const std::string& directory, const ModelFileNames& names,
@@ -214,18 +199,20 @@ absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& di
 
   MP_ASSIGN_OR_RETURN(auto image_layout, tensor::WeightLayout::Make(std::move(architecture.image_specs)));
   MP_ASSIGN_OR_RETURN(auto text_layout, tensor::WeightLayout::Make(std::move(architecture.text_specs)));
-  MP_ASSIGN_OR_RETURN(std::string digest, DigestFiles(directory, names, files.file_names()));
   return tensor::Guarded([&]() -> absl::StatusOr<std::shared_ptr<const ClipModel>> {
     const at::NoGradGuard no_grad;
     tensor::WeightSet image_weights(image_layout, device);
     tensor::WeightSet text_weights(text_layout, device);
-    MP_RETURN_IF_ERROR(CopyWeights(files, architecture.names, image_weights, cancellation));
-    MP_RETURN_IF_ERROR(CopyWeights(files, architecture.names, text_weights, cancellation));
+    ModelDigestParts digest;
+    MP_ASSIGN_OR_RETURN(digest.image_weights, CopyWeights(files, architecture.names, image_weights, cancellation));
+    MP_ASSIGN_OR_RETURN(digest.text_weights, CopyWeights(files, architecture.names, text_weights, cancellation));
+    digest.tokenizer = std::move(parts.tokenizer_digest);
     MP_ASSIGN_OR_RETURN(const double logit_scale, ReadLogitScale(text_weights));
     const std::optional<double> logit_bias = ReadLogitBias(parts.config, text_weights);
-    return std::make_shared<const ClipModel>(ClipModel{
-        parts.config, parts.preprocess, parts.tokenizer, architecture.image_encoder, architecture.text_encoder,
-        std::move(image_weights), std::move(text_weights), logit_scale, std::move(digest), logit_bias});
+    return std::make_shared<const ClipModel>(
+        ClipModel{parts.config, parts.preprocess, parts.tokenizer, architecture.image_encoder,
+                  architecture.text_encoder, std::move(image_weights), std::move(text_weights), logit_scale,
+                  DigestOfModel(parts.config, parts.preprocess, digest), logit_bias});
   });
 }
 

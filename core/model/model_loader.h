@@ -29,6 +29,9 @@ absl::StatusOr<std::shared_ptr<const ClipModel>> LoadModel(const std::string& di
 // The files that LoadModel would read of `directory`. INVALID_ARGUMENT: those of ChooseModelFiles, with the directory.
 absl::StatusOr<ModelFileNames> ChooseFilesIn(const std::string& directory);
 
+// The same for LoadCheckpoint (checkpoint_loader.h).
+absl::StatusOr<ModelFileNames> ChooseCheckpointFilesIn(const std::string& directory);
+
 // What LoadModel would say of the small files in `directory`, of those that `names` chose, and of weight files with
 // these tensors, which need not be there yet: so that a file of any size is not copied only to be refused.
 absl::Status CheckModelBeforeWeights(const std::string& directory, const ModelFileNames& names,

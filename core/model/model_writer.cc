@@ -11,26 +11,12 @@
 #include "core/model/open_clip_config.h"
 #include "core/model/source_names.h"
 #include "core/tensor/guard.h"
+#include "core/tensor/scalar_type.h"
 
 namespace modelpatch::model {
 namespace {
 
 using nlohmann::ordered_json;
-
-at::ScalarType ScalarTypeOf(tensor::DType dtype) {
-  switch (dtype) {
-    case tensor::DType::kFloat64:
-      return at::kDouble;
-    case tensor::DType::kFloat16:
-      return at::kHalf;
-    case tensor::DType::kBFloat16:
-      return at::kBFloat16;
-    case tensor::DType::kInt64:
-      return at::kLong;
-    default:
-      return at::kFloat;
-  }
-}
 
 struct NamedTensor {
   std::string name;
@@ -51,7 +37,7 @@ void AppendTensors(const tensor::WeightSet& weights, SourceNames names, std::opt
     for (int64_t part = 0; part < parts; ++part) {
       const at::Tensor piece = parts == 1 ? value : value.chunk(parts, 0)[static_cast<size_t>(part)];
       tensors.push_back(
-          {source.names[static_cast<size_t>(part)], type, piece.to(at::kCPU, ScalarTypeOf(type)).contiguous()});
+          {source.names[static_cast<size_t>(part)], type, piece.to(at::kCPU, tensor::ScalarTypeOf(type)).contiguous()});
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/model/blocks.h"
 #include "core/model/image_encoder.h"
 #include "core/tensor/compat.h"
 
@@ -58,7 +59,7 @@ class WeightCursor {
   // A convolution without bias, and its BatchNorm.
   at::Tensor ConvBatchNorm(const at::Tensor& input, int64_t stride, int64_t padding) {
     const at::Tensor& kernel = Next();
-    return BatchNorm(at::conv2d(input, kernel, {}, stride, padding));
+    return BatchNorm(at::conv2d(input.to(kernel.scalar_type()), kernel, {}, stride, padding).to(at::kFloat));
   }
 
  private:
@@ -171,7 +172,7 @@ class ModifiedResNet final : public ImageEncoder {
     const auto project = [&](const at::Tensor& input) {
       const at::Tensor& weight = cursor.Next();
       const at::Tensor& bias = cursor.Next();
-      return at::linear(input, weight, bias)
+      return Linear(input, weight, bias)
           .view({batch, input.size(1), config_.heads, width / config_.heads})
           .transpose(1, 2);
     };
@@ -181,7 +182,7 @@ class ModifiedResNet final : public ImageEncoder {
     const at::Tensor attended = tensor::ScaledDotProductAttention(query, key, value, /*causal=*/false);
     const at::Tensor& weight = cursor.Next();
     const at::Tensor& bias = cursor.Next();
-    return at::linear(attended.reshape({batch, width}), weight, bias);
+    return Linear(attended.reshape({batch, width}), weight, bias).to(at::kFloat);
   }
 
   const VisionConfig config_;

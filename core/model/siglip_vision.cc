@@ -68,7 +68,7 @@ class SiglipVision final : public ImageEncoder {
     const int64_t length = grid_ * grid_;
     const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_, grid_);
     const at::Tensor embedded =
-        at::addmm(weights[kPatchBias], patches, weights[kPatchWeight].view({config_.width, -1}).t());
+        Linear(patches, weights[kPatchWeight].view({config_.width, -1}), weights[kPatchBias]).to(at::kFloat);
     at::Tensor x =
         (embedded.view({-1, length, config_.width}) + weights[kPositionalEmbedding]).view({-1, config_.width});
     const std::span<const at::Tensor> all(weights);
@@ -86,14 +86,14 @@ class SiglipVision final : public ImageEncoder {
   // Source: SiglipMultiheadAttentionPoolingHead.
   at::Tensor Pool(std::span<const at::Tensor> head, const at::Tensor& tokens, int64_t length) const {
     const int64_t width = config_.width;
-    const at::Tensor query = at::linear(head[kProbe].view({1, width}), head[kPoolWeight].narrow(0, 0, width),
-                                        head[kPoolBias].narrow(0, 0, width));
+    const at::Tensor query = Linear(head[kProbe].view({1, width}), head[kPoolWeight].narrow(0, 0, width),
+                                    head[kPoolBias].narrow(0, 0, width));
     const at::Tensor keys_and_values =
-        at::linear(tokens, head[kPoolWeight].narrow(0, width, 2 * width), head[kPoolBias].narrow(0, width, 2 * width));
+        Linear(tokens, head[kPoolWeight].narrow(0, width, 2 * width), head[kPoolBias].narrow(0, width, 2 * width));
     // The kernel takes rows (q | k | v) and asks with the first token of each image alone; the same q stands in all.
     const at::Tensor projected = at::cat({query.expand({tokens.size(0), width}), keys_and_values}, 1);
     const at::Tensor attended = MultiHeadAttention(projected, length, config_.heads, /*queries=*/1, /*causal=*/false);
-    const at::Tensor pooled = at::linear(attended, head[kPoolOutputWeight], head[kPoolOutputBias]);
+    const at::Tensor pooled = Linear(attended, head[kPoolOutputWeight], head[kPoolOutputBias]).to(at::kFloat);
     const at::Tensor normed = LayerNorm(pooled, head[kPoolNormWeight], head[kPoolNormBias], config_.layer_norm_epsilon);
     return pooled + Mlp(normed, head[kPoolMlpWeight1], head[kPoolMlpBias1], head[kPoolMlpWeight2], head[kPoolMlpBias2],
                         config_.activation);

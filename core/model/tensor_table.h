@@ -27,6 +27,10 @@ class TensorTable {
   absl::Status Add(const tensor::SafetensorsHeader& header);
   absl::Status Add(const std::vector<tensor::ArchivedTensor>& archive);
 
+  // Takes `module.` and `model.` off the names where all of them begin with it: what is left of a model that was saved
+  // inside another module (DistributedDataParallel; the ImageEncoder of PAINT).
+  void StripWrappers();
+
   // By name.
   const std::map<std::string, StoredTensor, std::less<>>& tensors() const { return tensors_; }
   // The tensor of that name, or null.

@@ -58,8 +58,8 @@ class VisionTransformer final : public ImageEncoder {
       x = ResidualBlock(block_, block, x, length, /*first_query_only=*/one_token && layer + 1 == config_.layers);
     }
     const auto head = all.subspan(stem_weights_ + static_cast<size_t>(config_.layers) * block_weights);
-    return at::mm(one_token ? Normalize(head, x) : PoolPatches(head, x.view({-1, length, config_.width})),
-                  head[kProjection]);
+    const at::Tensor pooled = one_token ? Normalize(head, x) : PoolPatches(head, x.view({-1, length, config_.width}));
+    return at::mm(pooled.to(head[kProjection].scalar_type()), head[kProjection]).to(at::kFloat);
   }
 
  private:
@@ -84,7 +84,9 @@ class VisionTransformer final : public ImageEncoder {
                                    .reshape({batch, 3, grid_, patch, grid_, patch})
                                    .permute({0, 2, 4, 1, 3, 5})
                                    .reshape({batch * grid_ * grid_, 3 * patch * patch});
-    const at::Tensor embedded = at::mm(patches, weights[kPatchWeight].view({config_.width, -1}).t());
+    const at::Tensor& kernel = weights[kPatchWeight];
+    const at::Tensor embedded =
+        at::mm(patches.to(kernel.scalar_type()), kernel.view({config_.width, -1}).t()).to(at::kFloat);
     const at::Tensor class_token = weights[kClassEmbedding].expand({batch, 1, config_.width});
     return at::cat({class_token, embedded.view({batch, grid_ * grid_, config_.width})}, 1) +
            weights[kPositionalEmbedding];

@@ -24,7 +24,7 @@ absl::Status AddTensors(const std::string& name, std::string_view file, TensorTa
 }  // namespace
 
 absl::StatusOr<WeightFiles> WeightFiles::Open(const std::string& directory, const ModelFileNames& names) {
-  MP_ASSIGN_OR_RETURN(WeightFilePlan plan, PlanWeightFiles(directory, names));
+  MP_ASSIGN_OR_RETURN(const WeightFilePlan plan, PlanWeightFiles(directory, names));
   WeightFiles weights;
   for (const std::string& name : plan.files) {
     const std::string path = directory + "/" + name;
@@ -39,7 +39,7 @@ absl::StatusOr<WeightFiles> WeightFiles::Open(const std::string& directory, cons
     }
   }
   MP_RETURN_IF_ERROR(CheckIndex(plan, weights.table_));
-  weights.file_names_ = std::move(plan.files);
+  weights.table_.StripWrappers();
   return weights;
 }
 

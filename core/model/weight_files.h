@@ -25,15 +25,12 @@ class WeightFiles {
   static absl::StatusOr<WeightFiles> Open(const std::string& directory, const ModelFileNames& names);
 
   const TensorTable& table() const { return table_; }
-  // In the order of their names.
-  const std::vector<std::string>& file_names() const { return file_names_; }
   // A view of the file's bytes, of the tensor's own dtype and shape. Not to be written.
   at::Tensor View(const StoredTensor& stored) const;
 
  private:
   WeightFiles() = default;
 
-  std::vector<std::string> file_names_;
   std::vector<std::shared_ptr<const base::MappedFile>> files_;
   TensorTable table_;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/model/class_prompts.h"
+#include "core/model/encoder_weights.h"
 #include "core/tensor/compat.h"
 #include "core/tensor/guard.h"
 
@@ -25,12 +26,13 @@ at::Tensor NormalizedBatch(const data::PixelSet& pixels, int64_t begin, int64_t 
 
 std::string_view NameOf(TaskRole role) { return role == TaskRole::kPatching ? "patching" : "supported"; }
 
-FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model) {
-  return [model](const tensor::WeightSet& weights, const at::Tensor& pixels) {
+FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model, model::Precision precision) {
+  return [model, precision](const tensor::WeightSet& weights, const at::Tensor& pixels) {
     return tensor::Guarded([&] {
       const at::NoGradGuard no_grad;
       const at::Tensor input = pixels.to(tensor::ToTorchDevice(weights.device()));
-      return model->image_encoder->Forward(weights.views(), input).cpu();
+      const model::EncoderWeights rounded(weights, precision);
+      return model->image_encoder->Forward(rounded.views(), input).cpu();
     });
   };
 }

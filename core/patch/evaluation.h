@@ -14,6 +14,7 @@
 #include "core/data/pixel_set.h"
 #include "core/data/task.h"
 #include "core/model/clip_model.h"
+#include "core/model/precision.h"
 #include "core/tensor/weight_set.h"
 
 namespace modelpatch::patch {
@@ -46,8 +47,9 @@ struct EvaluationSet {
 using FeatureFunction =
     std::function<absl::StatusOr<at::Tensor>(const tensor::WeightSet& weights, const at::Tensor& pixels)>;
 
-// The encoder of `model`, called directly in the caller's thread.
-FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model);
+// The encoder of `model`, called directly in the caller's thread, on weights rounded to `precision`.
+FeatureFunction DirectFeatures(std::shared_ptr<const model::ClipModel> model,
+                               model::Precision precision = model::Precision::kFloat32);
 
 // Gives the zero-shot head of these prompts, from a cache for one.
 using HeadFunction = std::function<absl::StatusOr<std::shared_ptr<const model::ZeroShotHead>>(

@@ -24,7 +24,7 @@ struct Waiting {
 
 // Whether two requests may share a forward.
 bool Match(const ForwardRequest& a, const ForwardRequest& b) {
-  return a.weights == b.weights && a.encoder == b.encoder && a.image_size == b.image_size;
+  return a.weights->IsSameAs(*b.weights) && a.encoder == b.encoder && a.image_size == b.image_size;
 }
 
 absl::Status StatusBeforeWork(const ForwardRequest& request, base::SteadyTime now) {

@@ -14,8 +14,8 @@
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
 #include "core/data/image_size.h"
+#include "core/model/encoder_weights.h"
 #include "core/model/image_encoder.h"
-#include "core/tensor/weight_set.h"
 
 namespace modelpatch::serve {
 
@@ -32,7 +32,7 @@ struct BatcherOptions {
 
 struct ForwardRequest {
   std::shared_ptr<const model::ImageEncoder> encoder;
-  std::shared_ptr<const tensor::WeightSet> weights;
+  std::shared_ptr<const model::EncoderWeights> weights;
   // fp32 [count, 3, h, w], flattened.
   std::vector<float> pixels;
   int64_t count = 0;

@@ -26,7 +26,7 @@ struct ImageForwardOptions {
 
 struct ImageForwardInput {
   std::shared_ptr<const model::ClipModel> model;
-  std::shared_ptr<const tensor::WeightSet> weights;
+  std::shared_ptr<const model::EncoderWeights> weights;
   std::vector<ImageInput> images;
   RequestContext context;
 };

@@ -55,7 +55,7 @@ absl::Status CheckSweepBytes(const std::vector<data::Task>& tasks,
 // What a request needs from the caches.
 struct Resources {
   std::shared_ptr<const model::ClipModel> model;
-  std::shared_ptr<const tensor::WeightSet> weights;
+  std::shared_ptr<const model::EncoderWeights> weights;
   std::shared_ptr<const model::ZeroShotHead> head;  // null if no classes were asked for
 };
 
@@ -66,7 +66,7 @@ struct InferenceEngine::State {
         preprocess_executor(executor),
         clock(given_clock),
         models(options.model_cache_bytes, options.device),
-        mixtures(options.mixture_cache_bytes, blobs),
+        mixtures(options.mixture_cache_bytes, options.precision, blobs),
         heads(options.head_cache_bytes),
         images(metrics.GetCounter("modelpatch_images_total", "Images classified or encoded")),
         mixture_bytes(metrics.GetGauge("modelpatch_mixture_cache_bytes", "Bytes of cached mixtures")),
@@ -199,7 +199,7 @@ void InferenceEngine::State::ReportCaches() {
 
 absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(
     const std::shared_ptr<const model::ClipModel>& model, const tensor::WeightSet& weights, const at::Tensor& pixels) {
-  const auto shared_weights = std::make_shared<const tensor::WeightSet>(weights);
+  const auto shared_weights = std::make_shared<const model::EncoderWeights>(weights, options.precision);
   const int64_t images_at_once = weights.device().is_cuda() ? options.batcher.maximum_batch : kBackgroundImages;
   const int64_t per_image = pixels[0].numel();
   std::vector<at::Tensor> parts;

@@ -65,6 +65,8 @@ struct Embeddings {
 
 struct EngineOptions {
   tensor::Device device;
+  // Of the image encoder's matrix products.
+  model::Precision precision = model::Precision::kFloat32;
   int64_t mixture_cache_bytes = int64_t{2} << 30;
   int64_t head_cache_bytes = int64_t{256} << 20;
   int64_t model_cache_bytes = int64_t{8} << 30;

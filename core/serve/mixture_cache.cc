@@ -10,60 +10,94 @@
 namespace modelpatch::serve {
 namespace {
 
-using Cache = SingleFlightCache<tensor::WeightSet>;
+using Cache = SingleFlightCache<MixtureCache::Entry>;
 
 // Coefficients in hexadecimal floating point: two that differ in any bit are two mixtures.
-std::string KeyOf(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms) {
+std::string ExactKey(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms) {
   std::string key = model.digest;
   for (const patch::MixtureTerm& term : terms) key += fmt::format("|{}={:a}", term.blob, term.coefficient);
   return key;
 }
 
-// θ_zs, which is part of the model and keeps it alive.
-std::shared_ptr<const tensor::WeightSet> BaseWeights(const std::shared_ptr<const model::ClipModel>& model) {
-  return {model, &model->image_weights};
+Cache::Built BuiltOf(MixtureCache::Entry entry, int64_t bytes) {
+  return {std::make_shared<const MixtureCache::Entry>(std::move(entry)), bytes};
 }
+
+bool IsOneBlob(std::span<const patch::MixtureTerm> terms) { return terms.size() == 1 && terms[0].coefficient == 1.0; }
 
 }  // namespace
 
-MixtureCache::MixtureCache(int64_t maximum_bytes, const store::BlobStore& blobs)
-    : blobs_(blobs), cache_(maximum_bytes) {}
+MixtureCache::MixtureCache(int64_t maximum_bytes, model::Precision precision, const store::BlobStore& blobs)
+    : precision_(precision), blobs_(blobs), cache_(maximum_bytes) {}
 
-std::shared_ptr<const tensor::WeightSet> MixtureCache::Find(const std::shared_ptr<const model::ClipModel>& model,
-                                                            std::span<const patch::MixtureTerm> canonical_terms) {
-  if (canonical_terms.empty()) return BaseWeights(model);
-  return cache_.Find(KeyOf(*model, canonical_terms));
+std::string MixtureCache::KeyOf(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms) const {
+  const bool is_exact = precision_ == model::Precision::kFloat32;
+  return ExactKey(model, terms) + (is_exact ? "" : fmt::format("|{}", model::NameOf(precision_)));
 }
 
-absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> MixtureCache::Get(
+std::shared_ptr<const model::EncoderWeights> MixtureCache::Find(const std::shared_ptr<const model::ClipModel>& model,
+                                                                std::span<const patch::MixtureTerm> canonical_terms) {
+  if (canonical_terms.empty() && precision_ == model::Precision::kFloat32) {
+    return std::make_shared<const model::EncoderWeights>(model->image_weights, precision_);
+  }
+  const std::shared_ptr<const Entry> entry = cache_.Find(KeyOf(*model, canonical_terms));
+  return entry == nullptr ? nullptr : entry->encoder;
+}
+
+absl::StatusOr<std::shared_ptr<const model::EncoderWeights>> MixtureCache::Get(
     const std::shared_ptr<const model::ClipModel>& model, std::span<const patch::MixtureTerm> canonical_terms) {
-  if (canonical_terms.empty()) return BaseWeights(model);
-  if (canonical_terms.size() == 1 && canonical_terms[0].coefficient == 1.0)
-    return GetBlob(model, canonical_terms[0].blob);
-  return cache_.Get(
-      KeyOf(*model, canonical_terms), [&](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
-        const tensor::WeightSet& base = model->image_weights;
-        MP_ASSIGN_OR_RETURN(auto weights, tensor::Guarded([&] {
-                              return std::make_shared<tensor::WeightSet>(base.shared_layout(), base.device());
+  const bool is_exact = precision_ == model::Precision::kFloat32;
+  if (is_exact && canonical_terms.empty()) return Find(model, canonical_terms);
+  if (is_exact && IsOneBlob(canonical_terms)) {
+    MP_ASSIGN_OR_RETURN(const std::shared_ptr<const Entry> blob, GetExact(model, canonical_terms[0].blob));
+    return blob->encoder;
+  }
+  MP_ASSIGN_OR_RETURN(
+      const std::shared_ptr<const Entry> entry,
+      cache_.Get(KeyOf(*model, canonical_terms), [&](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
+        MP_ASSIGN_OR_RETURN(const auto weights, Mix(model, canonical_terms));
+        MP_ASSIGN_OR_RETURN(auto encoder, tensor::Guarded([&] {
+                              return std::make_shared<const model::EncoderWeights>(*weights, precision_);
                             }));
-        const patch::BlobLoader load_blob = [&](const std::string& blob) { return GetBlob(model, blob); };
-        MP_RETURN_IF_ERROR(patch::InterpolateTerms(base, canonical_terms, load_blob, *weights));
-        return Cache::Built{weights, weights->bytes()};
-      });
+        const int64_t bytes = encoder->bytes();
+        return BuiltOf({is_exact ? weights : nullptr, std::move(encoder)}, bytes);
+      }));
+  return entry->encoder;
 }
 
-absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> MixtureCache::GetBlob(
+absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> MixtureCache::Mix(
+    const std::shared_ptr<const model::ClipModel>& model, std::span<const patch::MixtureTerm> canonical_terms) {
+  const tensor::WeightSet& base = model->image_weights;
+  if (canonical_terms.empty()) return std::make_shared<const tensor::WeightSet>(base);
+  if (IsOneBlob(canonical_terms)) return GetBlob(model, canonical_terms[0].blob);
+  MP_ASSIGN_OR_RETURN(auto weights, tensor::Guarded([&] {
+                        return std::make_shared<tensor::WeightSet>(base.shared_layout(), base.device());
+                      }));
+  const patch::BlobLoader load_blob = [&](const std::string& blob) { return GetBlob(model, blob); };
+  MP_RETURN_IF_ERROR(patch::InterpolateTerms(base, canonical_terms, load_blob, *weights));
+  return std::shared_ptr<const tensor::WeightSet>(std::move(weights));
+}
+
+absl::StatusOr<std::shared_ptr<const MixtureCache::Entry>> MixtureCache::GetExact(
     const std::shared_ptr<const model::ClipModel>& model, const std::string& blob) {
   const patch::MixtureTerm term{blob, 1.0};
-  return cache_.Get(KeyOf(*model, {&term, 1}), [&](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
+  return cache_.Get(ExactKey(*model, {&term, 1}), [&](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
     const tensor::WeightSet& base = model->image_weights;
     MP_ASSIGN_OR_RETURN(tensor::WeightSet stored, blobs_.Get(blob, base.shared_layout()));
     MP_ASSIGN_OR_RETURN(auto weights, tensor::Guarded([&] {
                           return std::make_shared<const tensor::WeightSet>(
                               base.device().is_cuda() ? stored.CloneTo(base.device()) : stored);
                         }));
-    return Cache::Built{weights, weights->bytes()};
+    const int64_t bytes = weights->bytes();
+    auto encoder = std::make_shared<const model::EncoderWeights>(*weights, model::Precision::kFloat32);
+    return BuiltOf({std::move(weights), std::move(encoder)}, bytes);
   });
+}
+
+absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> MixtureCache::GetBlob(
+    const std::shared_ptr<const model::ClipModel>& model, const std::string& blob) {
+  MP_ASSIGN_OR_RETURN(const std::shared_ptr<const Entry> entry, GetExact(model, blob));
+  return entry->exact;
 }
 
 void MixtureCache::Evict(const model::ClipModel& model) { cache_.EvictPrefix(model.digest); }

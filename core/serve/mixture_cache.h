@@ -8,35 +8,50 @@
 #include <string>
 
 #include "core/model/clip_model.h"
+#include "core/model/encoder_weights.h"
 #include "core/patch/mixture.h"
 #include "core/serve/single_flight_cache.h"
 #include "core/store/blob_store.h"
 
 namespace modelpatch::serve {
 
-// Materialised mixtures of all models, by model and canonical terms.
+// Materialised mixtures of all models, by model and canonical terms, rounded once to the precision of the server.
 class MixtureCache {
  public:
   // `blobs` outlives the cache.
-  MixtureCache(int64_t maximum_bytes, const store::BlobStore& blobs);
+  MixtureCache(int64_t maximum_bytes, model::Precision precision, const store::BlobStore& blobs);
 
-  // θ of the mixture, interpolated once for all who wait. θ_zs itself is the model's own copy and costs nothing.
-  absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> Get(const std::shared_ptr<const model::ClipModel>& model,
-                                                               std::span<const patch::MixtureTerm> canonical_terms);
+  // θ of the mixture, interpolated once for all who wait. At fp32 θ_zs itself is the model's own copy and costs
+  // nothing.
+  absl::StatusOr<std::shared_ptr<const model::EncoderWeights>> Get(const std::shared_ptr<const model::ClipModel>& model,
+                                                                   std::span<const patch::MixtureTerm> canonical_terms);
   // The mixture if it is there.
-  std::shared_ptr<const tensor::WeightSet> Find(const std::shared_ptr<const model::ClipModel>& model,
-                                                std::span<const patch::MixtureTerm> canonical_terms);
-  // The weights of one blob on the model's device: the mixture of that blob alone.
+  std::shared_ptr<const model::EncoderWeights> Find(const std::shared_ptr<const model::ClipModel>& model,
+                                                    std::span<const patch::MixtureTerm> canonical_terms);
+  // The fp32 weights of one blob on the model's device, to mix.
   absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> GetBlob(const std::shared_ptr<const model::ClipModel>& model,
                                                                    const std::string& blob);
   // Forgets what was made from a model.
   void Evict(const model::ClipModel& model);
 
-  SingleFlightCache<tensor::WeightSet>::Statistics statistics() { return cache_.statistics(); }
+  // What the cache holds: weights in fp32, or what was rounded from them.
+  struct Entry {
+    std::shared_ptr<const tensor::WeightSet> exact;
+    std::shared_ptr<const model::EncoderWeights> encoder;
+  };
+  SingleFlightCache<Entry>::Statistics statistics() { return cache_.statistics(); }
 
  private:
+  absl::StatusOr<std::shared_ptr<const Entry>> GetExact(const std::shared_ptr<const model::ClipModel>& model,
+                                                        const std::string& blob);
+  std::string KeyOf(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms) const;
+  // The mixture in fp32, made anew unless it is θ_zs or one blob.
+  absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> Mix(const std::shared_ptr<const model::ClipModel>& model,
+                                                               std::span<const patch::MixtureTerm> canonical_terms);
+
+  const model::Precision precision_;
   const store::BlobStore& blobs_;
-  SingleFlightCache<tensor::WeightSet> cache_;
+  SingleFlightCache<Entry> cache_;
 };
 
 }  // namespace modelpatch::serve

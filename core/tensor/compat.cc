@@ -47,7 +47,7 @@ at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& 
       causal ? at::full({queries, length}, -INFINITY, q.options()).triu_(1) : at::zeros({1, 1}, q.options());
   // Never with a beta of 0: 1.13 then multiplies what lies in fresh memory by 0, and NaN stays NaN.
   const at::Tensor scores = at::baddbmm(mask.expand({batch, queries, length}), q, k.transpose(1, 2), 1.0, scale);
-  return at::bmm(at::softmax(scores, -1), v).view(query.sizes());
+  return at::bmm(at::softmax(scores, -1, at::kFloat).to(v.scalar_type()), v).view(query.sizes());
 #endif
 }
 

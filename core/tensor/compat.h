@@ -18,8 +18,8 @@ struct Device;
 
 namespace modelpatch::tensor {
 
-// softmax(q·kᵀ/√d + mask)·v for k, v of [B, heads, T, d] and q of [B, heads, Q, d], the first Q ≤ T tokens; causal
-// masks positions after the query's own.
+// softmax(q·kᵀ/√d + mask)·v, with the softmax in fp32, for k, v of [B, heads, T, d] and q of [B, heads, Q, d], the
+// first Q ≤ T tokens; causal masks positions after the query's own.
 at::Tensor ScaledDotProductAttention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                                      bool causal);
 

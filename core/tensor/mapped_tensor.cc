@@ -4,37 +4,9 @@
 
 #include <utility>
 
+#include "core/tensor/scalar_type.h"
+
 namespace modelpatch::tensor {
-namespace {
-
-at::ScalarType ScalarTypeOf(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat64:
-      return at::kDouble;
-    case DType::kFloat32:
-      return at::kFloat;
-    case DType::kFloat16:
-      return at::kHalf;
-    case DType::kBFloat16:
-      return at::kBFloat16;
-    case DType::kInt64:
-      return at::kLong;
-    case DType::kInt32:
-      return at::kInt;
-    case DType::kInt16:
-      return at::kShort;
-    case DType::kInt8:
-      return at::kChar;
-    case DType::kUInt8:
-      return at::kByte;
-    case DType::kBool:
-      return at::kBool;
-  }
-  return at::kByte;
-}
-
-}  // namespace
-
 at::Tensor ViewOf(std::shared_ptr<const base::MappedFile> file, uint64_t offset, const TensorInfo& info,
                   const std::vector<int64_t>& strides) {
   const auto options = at::TensorOptions().dtype(ScalarTypeOf(info.dtype));

@@ -105,6 +105,8 @@ class PickleReader {
         return LoadPersistent();
       case 'R':
         return Reduce();
+      case '\x81':
+        return NewObject();
       case 'b':
         return Build();
       default:
@@ -282,11 +284,26 @@ class PickleReader {
     return Push({.kind = Kind::kDictionary});
   }
 
+  absl::Status NewObject() {
+    MP_RETURN_IF_ERROR(Pop(Kind::kTuple).status());
+    MP_ASSIGN_OR_RETURN(const PickleIndex object_class, Pop(Kind::kGlobal));
+    std::string name = values_[object_class].text;
+    if (judge_(name) != PickleGlobal::kClass) return Corrupt("an object is made of what is no class");
+    return Push({.kind = Kind::kObject, .text = std::move(name)});
+  }
+
   // The attributes of a dictionary say nothing about its content.
   absl::Status Build() {
-    MP_RETURN_IF_ERROR(Pop().status());
-    if (stack_.size() > floor() && values_[stack_.back()].kind == Kind::kDictionary) return absl::OkStatus();
-    return Corrupt("attributes are set on what is no dictionary");
+    MP_ASSIGN_OR_RETURN(const PickleIndex attributes, Pop());
+    if (stack_.size() > floor()) {
+      PickleValue& value = values_[stack_.back()];
+      if (value.kind == Kind::kObject) value.items = {attributes};
+      // A call may make an object too, whose attributes are not read.
+      if (value.kind == Kind::kObject || value.kind == Kind::kDictionary || value.kind == Kind::kCall) {
+        return absl::OkStatus();
+      }
+    }
+    return Corrupt("attributes are set on what has none");
   }
 
   std::string_view input_;

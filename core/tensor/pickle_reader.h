@@ -26,6 +26,7 @@ enum class PickleKind {
   kGlobal,      // the name of a function or a class
   kPersistent,  // what stands for an object outside the pickle
   kCall,
+  kObject,  // an instance of a class, which is not loaded
 };
 
 // A value by its place in the table, so that no nesting, however deep, recurses.
@@ -34,10 +35,10 @@ using PickleIndex = size_t;
 struct PickleValue {
   PickleKind kind = PickleKind::kOther;
   int64_t integer = 0;
-  // Of a text; of a global `module name`.
+  // Of a text; of a global `module name`; of an object its class.
   std::string text;
   // Of a tuple or list; keys and values of a dictionary in turn; of a persistent value its id; of a call the global and
-  // the tuple of arguments.
+  // the tuple of arguments; of an object its attributes, once they are set.
   std::vector<PickleIndex> items;
 };
 
@@ -46,12 +47,11 @@ struct PickleTable {
   PickleIndex root = 0;
 };
 
-enum class PickleGlobal { kRefused, kAllowed, kDictionary };
+enum class PickleGlobal { kRefused, kAllowed, kDictionary, kClass };
 
 // `judge` says what to do about a global, named `module name`: a call of a kDictionary without arguments is an empty
-// dictionary. INVALID_ARGUMENT: PICKLE_CORRUPT (cut short, an unknown or senseless instruction, more than 2^20 values,
-// marks or kept values),
-// PICKLE_GLOBAL_REFUSED (named).
+// dictionary, and a kClass may have instances. INVALID_ARGUMENT: PICKLE_CORRUPT (cut short, an unknown or senseless
+// instruction, more than 2^20 values, marks or kept values), PICKLE_GLOBAL_REFUSED (named).
 absl::StatusOr<PickleTable> ReadPickle(std::string_view pickle,
                                        const std::function<PickleGlobal(std::string_view global)>& judge);
 

@@ -9,6 +9,7 @@
 
 #include "core/base/text.h"
 #include "core/tensor/pickle_reader.h"
+#include "core/tensor/pickled_module.h"
 
 namespace modelpatch::tensor {
 namespace {
@@ -48,35 +49,49 @@ std::optional<DType> DTypeOfStorage(std::string_view global) {
   return std::nullopt;
 }
 
+// A set, of Python 2's name in old protocols: Module has one of names.
+bool IsEmptyContainer(std::string_view global) { return global == "__builtin__ set" || global == "builtins set"; }
+
 PickleGlobal Judge(std::string_view global) {
   if (global == "collections OrderedDict") return PickleGlobal::kDictionary;
-  const bool is_allowed =
-      global == kRebuildTensor || global == kRebuildParameter || global == kSize || DTypeOfStorage(global).has_value();
+  if (IsModuleGlobal(global)) return PickleGlobal::kClass;
+  const bool is_allowed = global == kRebuildTensor || global == kRebuildParameter || global == kSize ||
+                          IsEmptyContainer(global) || DTypeOfStorage(global).has_value();
   return is_allowed ? PickleGlobal::kAllowed : PickleGlobal::kRefused;
 }
 
 class StateDict {
  public:
-  explicit StateDict(const PickleTable& table) : values_(table.values), root_(table.root) {}
+  explicit StateDict(const PickleTable& table) : table_(table), values_(table.values) {}
 
   absl::StatusOr<std::vector<PickledTensor>> Tensors() const {
-    const PickleValue* dictionary = &values_[root_];
-    if (const PickleValue* member = Member(*dictionary, "state_dict"); member != nullptr) dictionary = member;
+    MP_ASSIGN_OR_RETURN(const std::vector<NamedValue> entries, Entries());
     std::vector<PickledTensor> tensors;
     std::set<std::string_view> names;
-    for (size_t i = 0; dictionary->kind == Kind::kDictionary && i + 1 < dictionary->items.size(); i += 2) {
-      const PickleValue& key = values_[dictionary->items[i]];
-      const PickleValue* call = RebuildCall(dictionary->items[i + 1]);
-      if (key.kind != Kind::kText || call == nullptr) continue;
-      if (!names.insert(key.text).second) return Corrupt(fmt::format("it has '{}' twice", Printable(key.text)));
+    for (const auto& [name, value] : entries) {
+      const PickleValue* call = RebuildCall(value);
+      if (call == nullptr) continue;
+      if (!names.insert(name).second) return Corrupt(fmt::format("it has '{}' twice", Printable(name)));
       MP_ASSIGN_OR_RETURN(tensors.emplace_back(), Rebuild(*call));
-      tensors.back().name = key.text;
+      tensors.back().name = name;
     }
     if (!tensors.empty()) return tensors;
     return InvalidArgument("PICKLE_NO_STATE_DICT", "the pickle is no dictionary of tensors");
   }
 
  private:
+  absl::StatusOr<std::vector<NamedValue>> Entries() const {
+    const PickleValue* root = &values_[table_.root];
+    if (root->kind == Kind::kObject) return ListModuleTensors(table_, table_.root);
+    if (const PickleValue* member = Member(*root, "state_dict"); member != nullptr) root = member;
+    std::vector<NamedValue> entries;
+    for (size_t i = 0; root->kind == Kind::kDictionary && i + 1 < root->items.size(); i += 2) {
+      const PickleValue& key = values_[root->items[i]];
+      if (key.kind == Kind::kText) entries.push_back({key.text, root->items[i + 1]});
+    }
+    return entries;
+  }
+
   // The member of that name if it is a dictionary, or null.
   const PickleValue* Member(const PickleValue& dictionary, std::string_view name) const {
     if (dictionary.kind != Kind::kDictionary) return nullptr;
@@ -149,8 +164,8 @@ class StateDict {
     return sizes;
   }
 
+  const PickleTable& table_;
   const std::vector<PickleValue>& values_;
-  const PickleIndex root_;
 };
 
 }  // namespace

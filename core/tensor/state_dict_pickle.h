@@ -24,7 +24,8 @@ struct PickledTensor {
   std::vector<int64_t> strides;  // as many as there are sizes
 };
 
-// The tensors of the outermost dictionary, or of its member `state_dict` if it has one; other values are left out.
+// The tensors of the outermost dictionary, or of its member `state_dict` if it has one; other values are left out. Of a
+// torch.nn.Module that was pickled whole, what its state_dict() would hold.
 // INVALID_ARGUMENT: those of ReadPickle; PICKLE_CORRUPT also for a tensor whose parts are not what they must be and for
 // a name twice; PICKLE_NO_STATE_DICT.
 absl::StatusOr<std::vector<PickledTensor>> ReadStateDictPickle(std::string_view pickle);

@@ -20,7 +20,6 @@ constexpr uint64_t kMaximumPickleBytes = uint64_t{64} << 20;
 // Tensors may share their storage, and repeat it with strides of 0; but they may not unfold into much more than the
 // file.
 constexpr uint64_t kMaximumUnfolding = 2;
-constexpr std::string_view kDataParallelPrefix = "module.";
 
 absl::Status Invalid(std::string_view what) {
   return InvalidArgument("TORCH_ARCHIVE_INVALID", fmt::format("the file is no state dict of torch.save: {}", what));
@@ -88,14 +87,6 @@ absl::Status CheckUnfolding(const std::vector<ArchivedTensor>& tensors, uint64_t
   return absl::OkStatus();
 }
 
-void DropDataParallelPrefix(std::vector<ArchivedTensor>& tensors) {
-  const bool everywhere = std::all_of(tensors.begin(), tensors.end(), [](const ArchivedTensor& tensor) {
-    return tensor.info.name.starts_with(kDataParallelPrefix);
-  });
-  if (!everywhere) return;
-  for (ArchivedTensor& tensor : tensors) tensor.info.name.erase(0, kDataParallelPrefix.size());
-}
-
 }  // namespace
 
 absl::StatusOr<std::vector<ArchivedTensor>> ParseTorchArchive(std::string_view file) {
@@ -122,7 +113,6 @@ absl::StatusOr<std::vector<ArchivedTensor>> ParseTorchArchive(std::string_view f
     tensors.push_back(std::move(located));
   }
   MP_RETURN_IF_ERROR(CheckUnfolding(tensors, file.size()));
-  DropDataParallelPrefix(tensors);
   return tensors;
 }
 

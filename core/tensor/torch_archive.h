@@ -20,10 +20,9 @@ struct ArchivedTensor {
   std::vector<int64_t> strides;
 };
 
-// The tensors by name, with the prefix `module.` of data-parallel training taken off where all of them have it.
-// INVALID_ARGUMENT: ZIP_*, PICKLE_*, TORCH_ARCHIVE_INVALID (no data.pkl in it, a storage that is missing or too short,
-// a tensor outside its storage, tensors that share or repeat their storage to more than twice the file's size,
-// big-endian data), TORCH_ARCHIVE_TOO_OLD (a file of PyTorch before 1.6).
+// The tensors by name: see ReadStateDictPickle. INVALID_ARGUMENT: ZIP_*, PICKLE_*, TORCH_ARCHIVE_INVALID (no data.pkl
+// in it, a storage that is missing or too short, a tensor outside its storage, tensors that share or repeat their
+// storage to more than twice the file's size, big-endian data), TORCH_ARCHIVE_TOO_OLD (a file of PyTorch before 1.6).
 absl::StatusOr<std::vector<ArchivedTensor>> ParseTorchArchive(std::string_view file);
 
 }  // namespace modelpatch::tensor

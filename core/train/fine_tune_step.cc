@@ -79,7 +79,7 @@ absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineT
       const patch::EvaluationSet validation,
       patch::MakeEvaluationSet(*model, task, patch::TaskRole::kPatching, data::Split::kValidation, step.threads,
                                /*maximum_examples=*/0, cancellation));
-  const patch::FeatureFunction features = patch::DirectFeatures(model);
+  const patch::FeatureFunction features = patch::DirectFeatures(model, spec.options.precision);
 
   data::BatchLoaderOptions loader_options;
   loader_options.batch_size = spec.options.batch_size;

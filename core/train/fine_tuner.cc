@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "core/model/encoder_weights.h"
 #include "core/tensor/guard.h"
 #include "core/train/schedule.h"
 
@@ -23,7 +24,9 @@ absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, const std::
     const at::Device device = state_.weights.weights().flat().device();
     const at::Tensor targets = torch::tensor(labels, at::kLong).to(device);
     state_.weights.ZeroGradient();
-    const at::Tensor features = model_->image_encoder->TrainingForward(state_.weights.parameters(), pixels.to(device));
+    const std::vector<at::Tensor> weights =
+        model::RoundForCompute(state_.weights.weights().layout(), state_.weights.parameters(), options_.precision);
+    const at::Tensor features = model_->image_encoder->TrainingForward(weights, pixels.to(device));
     const at::Tensor cosines = at::mm(model::NormalizeFeatures(features), head_.embeddings->t());
     // For SigLIP too: a bias of all logits would cancel.
     const at::Tensor loss = at::cross_entropy_loss(cosines * model_->logit_scale, targets);

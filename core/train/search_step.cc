@@ -74,7 +74,8 @@ absl::StatusOr<patch::TradeOffMetrics> TradeOff(const std::vector<patch::AlphaAc
 absl::StatusOr<std::vector<patch::AlphaAccuracies>> Sweep(
     const std::shared_ptr<const model::ClipModel>& model, const std::string& blob, const std::vector<double>& alphas,
     const std::vector<patch::EvaluationSet>& sets, const patch::BlobLoader& load_blob,
-    const base::CancellationToken& cancellation, const std::function<void(const patch::AlphaAccuracies&)>& on_point) {
+    const patch::FeatureFunction& features, const base::CancellationToken& cancellation,
+    const std::function<void(const patch::AlphaAccuracies&)>& on_point) {
   std::vector<patch::AlphaAccuracies> points;
   const patch::SweepInput input{model, {}, {{blob, 1.0}}, alphas, sets};
   const auto collect = [&](const patch::SweepPoint& point) {
@@ -82,7 +83,7 @@ absl::StatusOr<std::vector<patch::AlphaAccuracies>> Sweep(
     if (on_point) on_point(points.back());
     return absl::OkStatus();
   };
-  MP_RETURN_IF_ERROR(patch::RunSweep(input, load_blob, patch::DirectFeatures(model), cancellation, collect).status());
+  MP_RETURN_IF_ERROR(patch::RunSweep(input, load_blob, features, cancellation, collect).status());
   return points;
 }
 
@@ -105,6 +106,7 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
         return std::make_shared<const tensor::WeightSet>(device.is_cuda() ? stored.CloneTo(device) : stored);
       }));
   const patch::BlobLoader load_blob = [&](const std::string&) { return fine_tuned; };
+  const patch::FeatureFunction features = patch::DirectFeatures(model, spec.precision);
 
   MP_ASSIGN_OR_RETURN(const std::vector<OpenedTask> tasks, OpenTasks(spec, step.decode_limits));
   MP_ASSIGN_OR_RETURN(const auto validation_sets,
@@ -112,8 +114,8 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
   SearchResult result;
   for (const OpenedTask& opened : tasks) result.task_digests[opened.task.name] = opened.task.digest;
   MP_ASSIGN_OR_RETURN(result.validation,
-                      Sweep(model, fine_tuned_result.blob, spec.alphas, validation_sets, load_blob, cancellation,
-                            [&](const patch::AlphaAccuracies& point) { events.SearchPoint(point); }));
+                      Sweep(model, fine_tuned_result.blob, spec.alphas, validation_sets, load_blob, features,
+                            cancellation, [&](const patch::AlphaAccuracies& point) { events.SearchPoint(point); }));
   MP_ASSIGN_OR_RETURN(result.trade_off, TradeOff(result.validation));
   result.alpha = spec.fixed_alpha;
   if (spec.policy != patch::AlphaPolicy::kFixed) {
@@ -126,8 +128,8 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
   std::vector<double> reported = {0.0, result.alpha, 1.0};
   std::sort(reported.begin(), reported.end());
   reported.erase(std::unique(reported.begin(), reported.end()), reported.end());
-  MP_ASSIGN_OR_RETURN(result.test,
-                      Sweep(model, fine_tuned_result.blob, reported, test_sets, load_blob, cancellation, nullptr));
+  MP_ASSIGN_OR_RETURN(result.test, Sweep(model, fine_tuned_result.blob, reported, test_sets, load_blob, features,
+                                         cancellation, nullptr));
 
   for (const OpenedTask& opened : tasks) {
     if (opened.role != patch::TaskRole::kSupported) continue;

@@ -37,10 +37,11 @@ json ToJson(const FineTuneOptions& options) {
           {"gradient_clip", options.gradient_clip},
           {"seed", options.seed},
           {"augment", options.augment},
-          {"validation_interval_steps", options.validation_interval_steps}};
+          {"validation_interval_steps", options.validation_interval_steps},
+          {"precision", model::NameOf(options.precision)}};
 }
 
-FineTuneOptions OptionsFromJson(const json& object) {
+absl::StatusOr<FineTuneOptions> OptionsFromJson(const json& object) {
   FineTuneOptions options;
   object.at("steps").get_to(options.steps);
   object.at("batch_size").get_to(options.batch_size);
@@ -54,6 +55,7 @@ FineTuneOptions OptionsFromJson(const json& object) {
   object.at("seed").get_to(options.seed);
   object.at("augment").get_to(options.augment);
   object.at("validation_interval_steps").get_to(options.validation_interval_steps);
+  MP_ASSIGN_OR_RETURN(options.precision, model::ParsePrecision(object.value("precision", "fp32")));
   return options;
 }
 
@@ -93,7 +95,8 @@ json ToJson(const SearchSpec& spec) {
           {"alphas", spec.alphas},
           {"policy", patch::NameOf(spec.policy)},
           {"fixed_alpha", spec.fixed_alpha},
-          {"epsilon_points", spec.epsilon_points}};
+          {"epsilon_points", spec.epsilon_points},
+          {"precision", model::NameOf(spec.precision)}};
 }
 
 absl::StatusOr<StepSpec> ParseSpec(const json& object) {
@@ -108,7 +111,7 @@ absl::StatusOr<StepSpec> ParseSpec(const json& object) {
     FineTuneSpec fine_tune;
     work.at("model_directory").get_to(fine_tune.model_directory);
     MP_ASSIGN_OR_RETURN(fine_tune.task, TaskFromJson(work.at("task")));
-    fine_tune.options = OptionsFromJson(work.at("options"));
+    MP_ASSIGN_OR_RETURN(fine_tune.options, OptionsFromJson(work.at("options")));
     spec.work = std::move(fine_tune);
     return spec;
   }
@@ -122,6 +125,7 @@ absl::StatusOr<StepSpec> ParseSpec(const json& object) {
   MP_ASSIGN_OR_RETURN(search.policy, patch::ParseAlphaPolicy(work.at("policy").get<std::string>()));
   work.at("fixed_alpha").get_to(search.fixed_alpha);
   work.at("epsilon_points").get_to(search.epsilon_points);
+  MP_ASSIGN_OR_RETURN(search.precision, model::ParsePrecision(work.value("precision", "fp32")));
   spec.work = std::move(search);
   return spec;
 }

@@ -11,6 +11,7 @@
 #include "core/base/status.h"
 #include "core/data/image_codec.h"
 #include "core/data/task_source.h"
+#include "core/model/precision.h"
 #include "core/patch/alpha_policy.h"
 
 namespace modelpatch::train {
@@ -32,6 +33,8 @@ struct FineTuneOptions {
   bool augment = true;
   // Steps between accuracies on the validation split; 0 means only at the end.
   int64_t validation_interval_steps = 0;
+  // Of the forward and the backward; θ, its gradient and AdamW's state stay in fp32.
+  model::Precision precision = model::Precision::kFloat32;
 };
 
 // INVALID_ARGUMENT (BAD_FINE_TUNE_OPTION) with the option's name as the field.
@@ -61,6 +64,7 @@ struct SearchSpec {
   patch::AlphaPolicy policy = patch::AlphaPolicy::kMean;
   double fixed_alpha = 1.0;
   double epsilon_points = 0.5;
+  model::Precision precision = model::Precision::kFloat32;
 };
 
 struct StepSpec {

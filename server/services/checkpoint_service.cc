@@ -5,16 +5,26 @@
 #include <utility>
 #include <vector>
 
+#include "core/model/checkpoint_loader.h"
 #include "server/checkpoint_weights.h"
 #include "server/garbage_collection.h"
 #include "server/job_messages.h"
+#include "server/model_copy.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 #include "server/services/listing.h"
+#include "server/status_conversion.h"
 #include "server/task_conversion.h"
 #include "server/version.h"
 
 namespace modelpatch::server {
+
+grpc::ServerUnaryReactor* CheckpointService::ImportCheckpoint(grpc::CallbackServerContext* context,
+                                                              const v1::ImportCheckpointRequest* request,
+                                                              v1::Checkpoint* response) {
+  return RunOn(context_.slow, *context,
+               [=, this](const UnaryCall& call) { return Import(*request, call.cancellation(), response); });
+}
 
 grpc::ServerUnaryReactor* CheckpointService::GetCheckpoint(grpc::CallbackServerContext* context,
                                                            const v1::GetCheckpointRequest* request,
@@ -69,13 +79,41 @@ absl::Status CheckpointService::Delete(const std::string& name) {
   return absl::OkStatus();
 }
 
+absl::Status CheckpointService::Import(const v1::ImportCheckpointRequest& request,
+                                       const base::CancellationToken& cancellation, v1::Checkpoint* response) {
+  MP_RETURN_IF_ERROR(CheckNewResource(request.checkpoint_id(), "checkpoint_id", request.request_id()));
+  const RequestKey key = MakeRequestKey(request, request.request_id());
+  if (const auto answer = AnswerRepeatedCheckpoint(request.checkpoint_id(), key, response)) return *answer;
+  const auto model_id = ParseResourceName(kModels, request.model());
+  if (!model_id.ok()) return base::WithField(model_id.status(), "model");
+  const auto model_record = context_.metadata.GetModel(*model_id);
+  if (!model_record.ok()) return base::WithField(model_record.status(), "model");
+  const auto source = context_.import_roots.Resolve(request.path());
+  if (!source.ok()) return base::WithField(source.status(), "path");
+
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(context_.models.PathOf(model_record->digest)));
+  MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.models.Stage());
+  if (const absl::Status copied = CopyCheckpoint(context_.import_roots, *source, staged->path(), cancellation);
+      !copied.ok()) {
+    return AtField(copied, "path");
+  }
+  const auto weights = model::LoadCheckpoint(*model, staged->path(), cancellation);
+  if (!weights.ok()) {
+    return AtField(WithPathShownAs(weights.status(), staged->path(), *source), "path");
+  }
+  v1::Checkpoint message;
+  message.set_kind(v1::CHECKPOINT_KIND_IMPORTED);
+  v1::Lineage& lineage = *message.mutable_lineage();
+  lineage.set_model(request.model());
+  lineage.set_model_digest(model_record->digest);
+  lineage.set_source_path(*source);
+  return Add(request.checkpoint_id(), key, *model_id, *weights, std::move(message), response);
+}
+
 absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.checkpoint_id(), "checkpoint_id", request.request_id()));
   const RequestKey key = MakeRequestKey(request, request.request_id());
-  const auto repeated = [&] {
-    return AnswerRepeated(kCheckpoints, context_.metadata.GetCheckpoint(request.checkpoint_id()), key, response);
-  };
-  if (const auto answer = repeated()) return *answer;
+  if (const auto answer = AnswerRepeatedCheckpoint(request.checkpoint_id(), key, response)) return *answer;
   if (request.mixture().terms().empty()) {
     return base::WithField(
         base::InvalidArgument("NO_TERMS", "the mixture has no term; name at least one checkpoint and its coefficient"),
@@ -91,24 +129,34 @@ absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1:
   v1::Lineage& lineage = *message.mutable_lineage();
   lineage.set_model(ResourceName(kModels, resolution->model.id));
   lineage.set_model_digest(resolution->model.digest);
-  lineage.set_layout_digest(merged.layout().digest());
   *lineage.mutable_parents() = resolution->message.terms();
-  lineage.set_code_version(Version());
+  return Add(request.checkpoint_id(), key, resolution->model.id, merged, std::move(message), response);
+}
 
-  const auto record = Record(request, key, resolution->model.id, merged, std::move(message));
+std::optional<absl::Status> CheckpointService::AnswerRepeatedCheckpoint(const std::string& id, const RequestKey& key,
+                                                                        v1::Checkpoint* response) {
+  return AnswerRepeated(kCheckpoints, context_.metadata.GetCheckpoint(id), key, response);
+}
+
+absl::Status CheckpointService::Add(const std::string& id, const RequestKey& key, const std::string& model_id,
+                                    const tensor::WeightSet& weights, v1::Checkpoint message,
+                                    v1::Checkpoint* response) {
+  message.mutable_lineage()->set_layout_digest(weights.layout().digest());
+  message.mutable_lineage()->set_code_version(Version());
+  const auto record = Record(id, key, model_id, weights, std::move(message));
   if (!record.ok()) {
     // The blob may be one that nothing names now.
     CollectBlobs(context_.blobs, context_.metadata, context_.clock.Now(), context_.log);
     // The same call may have been made twice at a time, and the other one was faster.
-    return repeated().value_or(record.status());
+    return AnswerRepeatedCheckpoint(id, key, response).value_or(record.status());
   }
-  context_.log.Info("checkpoint merged", {{"checkpoint", record->id}, {"blob", record->blob_digest}});
+  context_.log.Info("checkpoint added", {{"checkpoint", record->id}, {"blob", record->blob_digest}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(*record));
   return absl::OkStatus();
 }
 
-absl::StatusOr<store::CheckpointRecord> CheckpointService::Record(const v1::InterpolateRequest& request,
-                                                                  const RequestKey& key, const std::string& model_id,
+absl::StatusOr<store::CheckpointRecord> CheckpointService::Record(const std::string& id, const RequestKey& key,
+                                                                  const std::string& model_id,
                                                                   const tensor::WeightSet& weights,
                                                                   v1::Checkpoint message) {
   base::MutexLock lock(context_.blobs.mutex());
@@ -116,7 +164,7 @@ absl::StatusOr<store::CheckpointRecord> CheckpointService::Record(const v1::Inte
   MP_ASSIGN_OR_RETURN(
       record.blob_digest,
       context_.blobs.Put(weights, {{"model_digest", message.lineage().model_digest()}, {"code_version", Version()}}));
-  record.id = request.checkpoint_id();
+  record.id = id;
   record.model_id = model_id;
   message.set_blob_digest(record.blob_digest);
   message.set_size_bytes(BlobBytes(context_.blobs.directory(), record.blob_digest));
@@ -150,9 +198,7 @@ absl::Status CheckpointService::Compare(const v1::CompareCheckpointsRequest& req
     if (!mixture.ok()) return base::WithField(mixture.status(), field);
     auto resolution = context_.resolver.Resolve(*mixture);
     if (!resolution.ok()) {
-      const absl::Status bare = base::Error(resolution.status().code(), base::ReasonOf(resolution.status()),
-                                            std::string(resolution.status().message()));
-      return base::WithField(bare, field);
+      return AtField(resolution.status(), field);
     }
     sides.push_back(*std::move(resolution));
   }

@@ -1,7 +1,8 @@
-// CheckpointService: reads, merges, compares and forgets checkpoints. Thread-safe.
+// CheckpointService: imports, reads, merges, compares and forgets checkpoints. Thread-safe.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "modelpatch/v1/checkpoint_service.grpc.pb.h"
@@ -15,6 +16,9 @@ class CheckpointService final : public v1::CheckpointService::CallbackService {
  public:
   explicit CheckpointService(const ServiceContext& context) : context_(context) {}
 
+  grpc::ServerUnaryReactor* ImportCheckpoint(grpc::CallbackServerContext* context,
+                                             const v1::ImportCheckpointRequest* request,
+                                             v1::Checkpoint* response) override;
   grpc::ServerUnaryReactor* GetCheckpoint(grpc::CallbackServerContext* context, const v1::GetCheckpointRequest* request,
                                           v1::Checkpoint* response) override;
   grpc::ServerUnaryReactor* ListCheckpoints(grpc::CallbackServerContext* context,
@@ -31,9 +35,18 @@ class CheckpointService final : public v1::CheckpointService::CallbackService {
 
  private:
   absl::Status Delete(const std::string& name);
+  absl::Status Import(const v1::ImportCheckpointRequest& request, const base::CancellationToken& cancellation,
+                      v1::Checkpoint* response);
   absl::Status Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response);
-  // Stores the blob and the record that names it. `message` is what the record is to say, but for the blob.
-  absl::StatusOr<store::CheckpointRecord> Record(const v1::InterpolateRequest& request, const RequestKey& key,
+  // See AnswerRepeated.
+  std::optional<absl::Status> AnswerRepeatedCheckpoint(const std::string& id, const RequestKey& key,
+                                                       v1::Checkpoint* response);
+  // Keeps `weights` as the checkpoint `id`. `message` says where they come from: the kind, and of the lineage the model
+  // and what is particular to the kind.
+  absl::Status Add(const std::string& id, const RequestKey& key, const std::string& model_id,
+                   const tensor::WeightSet& weights, v1::Checkpoint message, v1::Checkpoint* response);
+  // Stores the blob and the record that names it.
+  absl::StatusOr<store::CheckpointRecord> Record(const std::string& id, const RequestKey& key,
                                                  const std::string& model_id, const tensor::WeightSet& weights,
                                                  v1::Checkpoint message);
   absl::Status Compare(const v1::CompareCheckpointsRequest& request, const base::CancellationToken& cancellation,

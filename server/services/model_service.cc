@@ -5,71 +5,27 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/model/model_loader.h"
-#include "core/model/weight_index.h"
-#include "core/tensor/safetensors_header.h"
+#include "core/model/named_architectures.h"
+#include "core/model/random_model.h"
 #include "server/checkpoint_weights.h"
-#include "server/copy_files.h"
 #include "server/export_path.h"
-#include "server/model_card.h"
+#include "server/job_messages.h"
+#include "server/model_copy.h"
 #include "server/model_export.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 #include "server/services/listing.h"
+#include "server/status_conversion.h"
 #include "server/version.h"
 
 namespace modelpatch::server {
 namespace {
-
-absl::StatusOr<tensor::SafetensorsHeader> ReadHeader(const RootPaths& roots, const std::string& path) {
-  constexpr uint64_t kLengthBytes = 8;
-  MP_ASSIGN_OR_RETURN(const FileBeginning length, ReadBeginning(roots, path, kLengthBytes));
-  MP_ASSIGN_OR_RETURN(const uint64_t count, tensor::SafetensorsPrefixBytes(length.bytes, length.file_bytes));
-  MP_ASSIGN_OR_RETURN(const FileBeginning beginning, ReadBeginning(roots, path, count));
-  auto header = tensor::ParseSafetensorsHeader(beginning.bytes, beginning.file_bytes);
-  if (!header.ok()) return base::WithContext(header.status(), "'" + path + "'");
-  return header;
-}
-
-// Checks what the headers of the weight files in `source` say, beside the small files already in `destination`.
-absl::Status CheckWeights(const RootPaths& roots, const std::string& source, const std::string& destination,
-                          const model::ModelFileNames& names, const model::WeightFilePlan& plan) {
-  model::TensorTable tensors;
-  for (const std::string& file : plan.files) {
-    // The directory of a zip archive stands at its end: it is read with the rest, from the copy.
-    if (!model::IsSafetensors(file)) return absl::OkStatus();
-    const std::string path = source + "/" + file;
-    const auto header = ReadHeader(roots, path);
-    if (header.status().code() == absl::StatusCode::kNotFound) {
-      return base::InvalidArgument("MODEL_FILE_MISSING", fmt::format("there is no '{}'", path));
-    }
-    MP_RETURN_IF_ERROR(header.status());
-    MP_RETURN_IF_ERROR(tensors.Add(*header));
-  }
-  MP_RETURN_IF_ERROR(model::CheckIndex(plan, tensors));
-  return model::CheckModelBeforeWeights(destination, names, tensors);
-}
-
-// Copies the files that make a model, the weights last and only if the others and their headers can be right.
-absl::Status CopyModel(const RootPaths& roots, const std::string& source, const std::string& destination,
-                       bool allow_unverified_family, const base::CancellationToken& cancellation) {
-  MP_ASSIGN_OR_RETURN(const model::ModelFileNames names, model::ChooseFilesIn(source));
-  for (const std::string& name : names.texts) {
-    MP_RETURN_IF_ERROR(
-        CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation, model::kMaximumModelTextBytes));
-  }
-  if (!allow_unverified_family) MP_RETURN_IF_ERROR(model::CheckFamilyIsVerified(destination, names));
-  MP_ASSIGN_OR_RETURN(const model::WeightFilePlan plan, model::PlanWeightFiles(destination, names));
-  MP_RETURN_IF_ERROR(WithPathShownAs(CheckWeights(roots, source, destination, names, plan), destination, source));
-  for (const std::string& name : plan.files) {
-    MP_RETURN_IF_ERROR(CopyFile(roots, source + "/" + name, destination + "/" + name, cancellation));
-  }
-  return absl::OkStatus();
-}
 
 std::string ArchitectureOf(const model::ModelConfig& config) {
   if (config.is_siglip()) return "siglip";
@@ -99,6 +55,13 @@ grpc::ServerUnaryReactor* ModelService::ImportModel(grpc::CallbackServerContext*
                                                     const v1::ImportModelRequest* request, v1::Model* response) {
   return RunOn(context_.slow, *context,
                [=, this](const UnaryCall& call) { return Import(*request, call.cancellation(), response); });
+}
+
+grpc::ServerUnaryReactor* ModelService::InitializeModel(grpc::CallbackServerContext* context,
+                                                        const v1::InitializeModelRequest* request,
+                                                        v1::Model* response) {
+  return RunOn(context_.slow, *context,
+               [=, this](const UnaryCall& call) { return Initialize(*request, call.cancellation(), response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::GetModel(grpc::CallbackServerContext* context,
@@ -140,10 +103,13 @@ absl::Status ModelService::Import(const v1::ImportModelRequest& request, const b
                                   v1::Model* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.model_id(), "model_id", request.request_id()));
   const RequestKey key = MakeRequestKey(request, request.request_id());
-  const auto repeated = [&] {
-    return AnswerRepeated(kModels, context_.metadata.GetModel(request.model_id()), key, response);
-  };
-  if (const auto answer = repeated()) return *answer;
+  if (const auto answer = AnswerRepeatedModel(request.model_id(), key, response)) return *answer;
+  std::optional<model::ModelConfig> architecture;
+  if (!request.architecture().empty()) {
+    auto named = model::NamedArchitecture(request.architecture());
+    if (!named.ok()) return base::WithField(named.status(), "architecture");
+    architecture = *std::move(named);
+  }
   const auto source = context_.import_roots.Resolve(request.path());
   if (!source.ok()) return base::WithField(source.status(), "path");
   if (std::error_code error; !std::filesystem::is_directory(*source, error)) {
@@ -152,38 +118,63 @@ absl::Status ModelService::Import(const v1::ImportModelRequest& request, const b
                               fmt::format("'{}' is not a directory; give the model's directory", *source)),
         "path");
   }
-
   MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.models.Stage());
-  if (const absl::Status copied =
-          CopyModel(context_.import_roots, *source, staged->path(), request.allow_unverified_family(), cancellation);
+  const ModelCopyOptions options{architecture, request.allow_unverified_family()};
+  if (const absl::Status copied = CopyModel(context_.import_roots, *source, staged->path(), options, cancellation);
       !copied.ok()) {
-    return base::WithField(copied, "path");
+    return AtField(copied, "path");
   }
+  return Add(request.model_id(), key, *source, *staged, cancellation, response);
+}
+
+absl::Status ModelService::Initialize(const v1::InitializeModelRequest& request,
+                                      const base::CancellationToken& cancellation, v1::Model* response) {
+  MP_RETURN_IF_ERROR(CheckNewResource(request.model_id(), "model_id", request.request_id()));
+  const RequestKey key = MakeRequestKey(request, request.request_id());
+  if (const auto answer = AnswerRepeatedModel(request.model_id(), key, response)) return *answer;
+  if (const auto known = model::NamedArchitecture(request.architecture()); !known.ok()) {
+    return base::WithField(known.status(), "architecture");
+  }
+  MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.models.Stage());
+  MP_RETURN_IF_ERROR(model::WriteRandomModel(staged->path(), request.architecture(),
+                                             static_cast<uint64_t>(request.seed()), cancellation));
+  return Add(request.model_id(), key, /*source_path=*/"", *staged, cancellation, response);
+}
+
+std::optional<absl::Status> ModelService::AnswerRepeatedModel(const std::string& id, const RequestKey& key,
+                                                              v1::Model* response) {
+  return AnswerRepeated(kModels, context_.metadata.GetModel(id), key, response);
+}
+
+absl::Status ModelService::Add(const std::string& id, const RequestKey& key, const std::string& source_path,
+                               StagedDirectory& staged, const base::CancellationToken& cancellation,
+                               v1::Model* response) {
   // The copy is loaded, not the original: what was checked is what is kept.
-  const std::string staged_path = staged->path();
-  store::ModelRecord record;
   v1::Model message;
   {
-    const auto loaded = model::LoadModel(staged_path, tensor::Device(), cancellation);
-    if (!loaded.ok()) return base::WithField(WithPathShownAs(loaded.status(), staged_path, *source), "path");
+    const auto loaded = model::LoadModel(staged.path(), tensor::Device(), cancellation);
+    if (!loaded.ok()) {
+      return AtField(WithPathShownAs(loaded.status(), staged.path(), source_path), "path");
+    }
     message = Describe(**loaded);
   }
-  message.set_source_path(*source);
-  message.set_size_bytes(DirectoryBytes(staged_path));
-  record.id = request.model_id();
+  message.set_source_path(source_path);
+  message.set_size_bytes(DirectoryBytes(staged.path()));
+  store::ModelRecord record;
+  record.id = id;
   record.digest = message.digest();
   record.details_json = ToRecordJson(message, key);
   record.create_time = context_.clock.Now();
 
   base::MutexLock lock(context_.models.mutex());
-  MP_RETURN_IF_ERROR(context_.models.Publish(*staged, record.digest));
+  MP_RETURN_IF_ERROR(context_.models.Publish(staged, record.digest));
   if (const absl::Status inserted = context_.metadata.InsertModel(record); !inserted.ok()) {
     const auto in_use = InUse(record.digest);
     if (in_use.ok() && !*in_use) (void)context_.models.Remove(record.digest);
     // The same call may have been made twice at a time, and the other one was faster.
-    return repeated().value_or(inserted);
+    return AnswerRepeatedModel(id, key, response).value_or(inserted);
   }
-  context_.log.Info("model imported", {{"model", record.id}, {"digest", record.digest}, {"path", *source}});
+  context_.log.Info("model imported", {{"model", record.id}, {"digest", record.digest}, {"path", source_path}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
   return absl::OkStatus();
 }
@@ -213,22 +204,36 @@ absl::Status ModelService::Export(const v1::ExportModelRequest& request, v1::Exp
   if (!path.ok()) return base::WithField(path.status(), "path");
   const auto resolution = context_.resolver.Resolve(request.mixture());
   if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
-  MP_ASSIGN_OR_RETURN(const v1::Model description, ToMessage(resolution->model));
-  std::vector<v1::Checkpoint> checkpoints;
-  for (const v1::MixtureTerm& term : resolution->message.terms()) {
-    MP_ASSIGN_OR_RETURN(const store::CheckpointRecord record, context_.resolver.FindCheckpoint(term.checkpoint()));
-    MP_ASSIGN_OR_RETURN(checkpoints.emplace_back(), ToMessage(record));
-  }
   const serve::ResolvedMixture& mixture = resolution->mixture;
   MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(mixture.model_directory));
   MP_ASSIGN_OR_RETURN(const tensor::WeightSet weights, MergeWeights(*model, mixture.terms, context_.blobs));
-  const std::string card = ModelCard(description, resolution->message, checkpoints, request.layout(), Version());
+  MP_ASSIGN_OR_RETURN(const CardContent content, DescribeForCard(*resolution));
+  const std::string card = ModelCard(content, request.layout(), Version());
   MP_RETURN_IF_ERROR(WriteExport(*path, request.layout(), *model, mixture.model_directory, weights, card));
   context_.log.Info("model exported", {{"model", resolution->model.id}, {"path", *path}});
   response->set_path(*path);
   response->set_size_bytes(DirectoryBytes(*path));
   *response->mutable_mixture() = resolution->message;
   return absl::OkStatus();
+}
+
+absl::StatusOr<CardContent> ModelService::DescribeForCard(const Resolution& resolution) const {
+  CardContent content;
+  MP_ASSIGN_OR_RETURN(content.model, ToMessage(resolution.model));
+  content.mixture = resolution.message;
+  for (const v1::MixtureTerm& term : content.mixture.terms()) {
+    MP_ASSIGN_OR_RETURN(const store::CheckpointRecord record, context_.resolver.FindCheckpoint(term.checkpoint()));
+    MP_ASSIGN_OR_RETURN(content.checkpoints.emplace_back(), ToMessage(record));
+  }
+  if (content.checkpoints.size() != 1) return content;
+  const auto job_id = ParseResourceName(kPatchJobs, content.checkpoints[0].lineage().patch_job());
+  if (!job_id.ok()) return content;  // no job made it
+  const auto job = context_.metadata.GetJob(*job_id);
+  if (!job.ok()) return content;  // deleted meanwhile
+  MP_ASSIGN_OR_RETURN(const auto steps, context_.metadata.ListSteps(*job_id));
+  MP_ASSIGN_OR_RETURN(const v1::PatchJob message, ToMessage(*job, steps, std::nullopt));
+  content.accuracies = MeasuredAt(message.result(), content.mixture.terms(0).coefficient());
+  return content;
 }
 
 absl::StatusOr<bool> ModelService::InUse(const std::string& digest) {

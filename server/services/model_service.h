@@ -1,7 +1,14 @@
-// ModelService: imports models into the server's own directory, and forgets them. Thread-safe.
+// ModelService: imports models into the server's own directory, makes random ones, exports and forgets them.
+// Thread-safe.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "modelpatch/v1/model_service.grpc.pb.h"
+#include "server/mixture_resolver.h"
+#include "server/model_card.h"
+#include "server/record_messages.h"
 #include "server/services/service_context.h"
 #include "server/services/unary_call.h"
 
@@ -13,6 +20,8 @@ class ModelService final : public v1::ModelService::CallbackService {
 
   grpc::ServerUnaryReactor* ImportModel(grpc::CallbackServerContext* context, const v1::ImportModelRequest* request,
                                         v1::Model* response) override;
+  grpc::ServerUnaryReactor* InitializeModel(grpc::CallbackServerContext* context,
+                                            const v1::InitializeModelRequest* request, v1::Model* response) override;
   grpc::ServerUnaryReactor* GetModel(grpc::CallbackServerContext* context, const v1::GetModelRequest* request,
                                      v1::Model* response) override;
   grpc::ServerUnaryReactor* ListModels(grpc::CallbackServerContext* context, const v1::ListModelsRequest* request,
@@ -25,8 +34,16 @@ class ModelService final : public v1::ModelService::CallbackService {
  private:
   absl::Status Import(const v1::ImportModelRequest& request, const base::CancellationToken& cancellation,
                       v1::Model* response);
+  absl::Status Initialize(const v1::InitializeModelRequest& request, const base::CancellationToken& cancellation,
+                          v1::Model* response);
+  // See AnswerRepeated.
+  std::optional<absl::Status> AnswerRepeatedModel(const std::string& id, const RequestKey& key, v1::Model* response);
+  // Loads what was staged, to check it, and keeps it as the model `id`.
+  absl::Status Add(const std::string& id, const RequestKey& key, const std::string& source_path,
+                   StagedDirectory& staged, const base::CancellationToken& cancellation, v1::Model* response);
   absl::Status Delete(const std::string& name);
   absl::Status Export(const v1::ExportModelRequest& request, v1::ExportModelResponse* response);
+  absl::StatusOr<CardContent> DescribeForCard(const Resolution& resolution) const;
   // Whether a record still needs the directory of that digest.
   absl::StatusOr<bool> InUse(const std::string& digest);
 

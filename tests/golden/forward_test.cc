@@ -10,6 +10,7 @@
 #include "core/base/file.h"
 #include "core/data/preprocess.h"
 #include "core/model/clip_model.h"
+#include "core/model/encoder_weights.h"
 #include "core/model/model_loader.h"
 #include "tests/golden/golden_tensors.h"
 #include "tests/support/status_matchers.h"
@@ -119,6 +120,25 @@ TEST_P(ResNetForwardTest, MatchesTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Layouts, ResNetForwardTest, ::testing::Values("c_rn/openai", "c_rn/open_clip"),
                          [](const auto& info) { return CaseName(info.param); });
+
+// How far bf16 moves the reference's own features is the measure; ours keep more of the forward in fp32.
+TEST(ForwardTest, Bf16MatrixProductsMoveTheFeaturesLessThanTheReferences) {
+  MODELPATCH_TEST_DATA_OR_SKIP(root, "golden");
+  ASSERT_OK_AND_ASSIGN(const auto model, model::LoadModel(root + "/models/a_vit/hf", tensor::Device(), {}));
+  const GoldenTensors exact(root + "/forward/a_vit.safetensors");
+  const GoldenTensors rounded(root + "/forward/a_vit_bf16_compute_cpu.safetensors");
+  const at::NoGradGuard no_grad;
+  const model::EncoderWeights weights(model->image_weights, model::Precision::kBFloat16);
+  const at::Tensor pixels = GoldenTensors(root + "/forward/a_vit_preprocess.safetensors").Get("pixels");
+  const at::Tensor features = model->image_encoder->Forward(weights.views(), pixels);
+  const auto compare = [&](const at::Tensor& ours, const char* name) {
+    const auto moved = (rounded.Get(name) - exact.Get(name)).abs().max().item<double>();
+    ExpectClose(ours, exact.Get(name), moved, name);
+    ExpectClose(ours, rounded.Get(name), 2 * moved, name);
+  };
+  compare(features, "image_features");
+  compare(model::NormalizeFeatures(features), "image_features_norm");
+}
 
 TEST(ForwardTest, EncodesTextsAsTheReferenceDoes) {
   MODELPATCH_TEST_DATA_OR_SKIP(root, "golden");

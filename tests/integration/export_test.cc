@@ -41,13 +41,39 @@ class ExportTest : public EndToEnd {
     v1::ExportModelResponse response;
     return stubs_->models->ExportModel(&context, request, &response);
   }
-  grpc::Status Import(const std::string& id, const std::string& path) {
+  grpc::Status Import(const std::string& id, const std::string& path, v1::Model* model,
+                      const std::string& architecture = "") {
     grpc::ClientContext context;
     v1::ImportModelRequest request;
     request.set_model_id(id);
     request.set_path(path);
+    request.set_architecture(architecture);
+    return stubs_->models->ImportModel(&context, request, model);
+  }
+  grpc::Status ImportCheckpoint(const std::string& id, const std::string& model, const std::string& path,
+                                v1::Checkpoint* checkpoint) {
+    grpc::ClientContext context;
+    v1::ImportCheckpointRequest request;
+    request.set_checkpoint_id(id);
+    request.set_model(model);
+    request.set_path(path);
+    return stubs_->checkpoints->ImportCheckpoint(&context, request, checkpoint);
+  }
+  grpc::Status Initialize(const std::string& id, const std::string& architecture, v1::Model* model) {
+    grpc::ClientContext context;
+    v1::InitializeModelRequest request;
+    request.set_model_id(id);
+    request.set_architecture(architecture);
+    request.set_seed(1);
+    return stubs_->models->InitializeModel(&context, request, model);
+  }
+  v1::Model GetModel(const std::string& name) {
+    grpc::ClientContext context;
+    v1::GetModelRequest request;
+    request.set_name(name);
     v1::Model model;
-    return stubs_->models->ImportModel(&context, request, &model);
+    EXPECT_THAT(stubs_->models->GetModel(&context, request, &model), Succeeds());
+    return model;
   }
   std::vector<float> FeaturesAt(const v1::Mixture& mixture) {
     grpc::ClientContext context;
@@ -74,6 +100,69 @@ TEST_F(ExportTest, AModelLeavesAsItCame) {
   EXPECT_THAT(ReadAll(export_root() + "/copy/README.md"), HasSubstr("Nothing was mixed in"));
 }
 
+TEST_F(ExportTest, AModelThatComesBackIsTheSameModel) {
+  const std::string digest = GetModel("models/tiny").digest();
+  const struct {
+    v1::ExportLayout layout;
+    const char* name;
+  } layouts[] = {{v1::EXPORT_LAYOUT_HUGGING_FACE, "hf"}, {v1::EXPORT_LAYOUT_OPEN_CLIP, "open-clip"}};
+  for (const auto& [layout, name] : layouts) {
+    ASSERT_THAT(Export(ModelAlone("models/tiny"), name, layout), Succeeds()) << name;
+    v1::Model again;
+    ASSERT_THAT(Import(name, std::string("exports/") + name, &again), Succeeds()) << name;
+    EXPECT_EQ(again.digest(), digest) << name;
+  }
+}
+
+TEST_F(ExportTest, ACheckpointMadeElsewhereIsACheckpoint) {
+  ASSERT_THAT(Submit(JobRequest("job", 6)), Succeeds());
+  ASSERT_EQ(WaitForJob("job").state(), v1::PATCH_JOB_STATE_SUCCEEDED);
+  v1::Mixture mixture;
+  v1::MixtureTerm& term = *mixture.add_terms();
+  term.set_checkpoint("checkpoints/job");
+  term.set_coefficient(1);
+  ASSERT_THAT(Export(mixture, "tuned", v1::EXPORT_LAYOUT_OPEN_CLIP), Succeeds());
+  v1::Checkpoint checkpoint;
+  for (const std::string path : {"exports/tuned", "exports/tuned/open_clip_model.safetensors"}) {
+    const std::string id = "again-" + std::to_string(path.size());
+    ASSERT_THAT(ImportCheckpoint(id, "models/tiny", path, &checkpoint), Succeeds());
+    EXPECT_EQ(checkpoint.kind(), v1::CHECKPOINT_KIND_IMPORTED);
+    EXPECT_EQ(checkpoint.lineage().model(), "models/tiny");
+    EXPECT_THAT(checkpoint.lineage().source_path(), HasSubstr("exports/tuned"));
+    v1::Mixture imported = mixture;
+    imported.mutable_terms(0)->set_checkpoint("checkpoints/" + id);
+    EXPECT_EQ(FeaturesAt(imported), FeaturesAt(mixture));
+  }
+  WriteTinyModel(import_root() + "/other", /*seed=*/2);
+  EXPECT_THAT(ImportCheckpoint("other", "models/tiny", "other", &checkpoint),
+              AnswersWith(StatusCode::INVALID_ARGUMENT, "CHECKPOINT_TEXT_TOWER_DIFFERS"));
+  EXPECT_THAT(ImportCheckpoint("other", "models/tiny", "tiny/vocab.json", &checkpoint),
+              AnswersWith(StatusCode::INVALID_ARGUMENT, "MODEL_FILE_MISSING"));
+  EXPECT_THAT(ImportCheckpoint("other", "models/absent", "other", &checkpoint),
+              AnswersWith(StatusCode::NOT_FOUND, "MODEL_NOT_FOUND"));
+  EXPECT_THAT(ImportCheckpoint("again-13", "models/tiny", "exports/tuned", &checkpoint),
+              AnswersWith(StatusCode::ALREADY_EXISTS, "RESOURCE_ALREADY_EXISTS"));
+}
+
+TEST_F(ExportTest, ARandomModelServesAndItsStateDictNeedsItsName) {
+  v1::Model model;
+  ASSERT_THAT(Initialize("random", "ViT-S-32-alt-quickgelu", &model), Succeeds());
+  EXPECT_EQ(model.image_size_pixels(), 224);
+  EXPECT_EQ(FeaturesAt(ModelAlone("models/random")).size(), 256u);
+  ASSERT_THAT(Export(ModelAlone("models/random"), "bare", v1::EXPORT_LAYOUT_OPEN_CLIP), Succeeds());
+  v1::Model again;
+  EXPECT_THAT(Import("named", "exports/bare", &again, "ViT-S-32-alt-quickgelu"),
+              AnswersWith(StatusCode::INVALID_ARGUMENT, "ARCHITECTURE_NOT_NEEDED"));
+  fs::remove(export_root() + "/bare/open_clip_config.json");
+  EXPECT_THAT(Import("named", "exports/bare", &again, "ViT-S-33"),
+              AnswersWith(StatusCode::INVALID_ARGUMENT, "UNKNOWN_ARCHITECTURE"));
+  EXPECT_THAT(Import("named", "exports/bare", &again, "ViT-B-32"),
+              AnswersWith(StatusCode::INVALID_ARGUMENT, "MODEL_TENSORS_MISMATCH"));
+  ASSERT_THAT(Import("named", "exports/bare", &again, "ViT-S-32-alt-quickgelu"), Succeeds());
+  EXPECT_EQ(again.digest(), model.digest());
+  EXPECT_THAT(Initialize("another", "", &again), AnswersWith(StatusCode::INVALID_ARGUMENT, "UNKNOWN_ARCHITECTURE"));
+}
+
 TEST_F(ExportTest, AMixtureIsAModelWithTheSameFeatures) {
   ASSERT_THAT(Submit(JobRequest("job", 6)), Succeeds());
   ASSERT_EQ(WaitForJob("job").state(), v1::PATCH_JOB_STATE_SUCCEEDED);
@@ -89,7 +178,9 @@ TEST_F(ExportTest, AMixtureIsAModelWithTheSameFeatures) {
   for (const auto& [layout, name] : layouts) {
     ASSERT_THAT(Export(mixture, name, layout), Succeeds()) << name;
     EXPECT_THAT(ReadAll(export_root() + "/" + name + "/README.md"), HasSubstr("| `checkpoints/job` | 0.3 |"));
-    ASSERT_THAT(Import(name, std::string("exports/") + name), Succeeds()) << name;
+    EXPECT_THAT(ReadAll(export_root() + "/" + name + "/README.md"), HasSubstr("tasks/shapes"));
+    v1::Model model;
+    ASSERT_THAT(Import(name, std::string("exports/") + name, &model), Succeeds()) << name;
     const std::vector<float> features = FeaturesAt(ModelAlone(std::string("models/") + name));
     ASSERT_EQ(features.size(), expected.size());
     for (size_t i = 0; i < features.size(); ++i) EXPECT_NEAR(features[i], expected[i], 1e-6) << name;

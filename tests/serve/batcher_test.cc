@@ -55,13 +55,13 @@ class GatedEncoder final : public model::ImageEncoder {
 
 class BatcherTest : public ::testing::Test {
  protected:
-  std::shared_ptr<const tensor::WeightSet> Weights(float factor) const {
-    auto weights = std::make_shared<tensor::WeightSet>(layout_, tensor::Device());
-    weights->flat().data_ptr<float>()[0] = factor;
-    return weights;
+  std::shared_ptr<const model::EncoderWeights> Weights(float factor) const {
+    const tensor::WeightSet weights(layout_, tensor::Device());
+    weights.flat().data_ptr<float>()[0] = factor;
+    return std::make_shared<const model::EncoderWeights>(weights, model::Precision::kFloat32);
   }
 
-  ForwardRequest Request(const std::shared_ptr<const tensor::WeightSet>& weights, float value,
+  ForwardRequest Request(const std::shared_ptr<const model::EncoderWeights>& weights, float value,
                          int64_t count = 1) const {
     ForwardRequest request;
     request.encoder = encoder_;

@@ -71,6 +71,21 @@ class InferenceEngineTest : public ::testing::Test {
   std::unique_ptr<InferenceEngine> engine_;
 };
 
+TEST_F(InferenceEngineTest, Bf16IsCloseToFp32AndHoldsHalfOfTheBytes) {
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult exact, Classify(Request(0.5)));
+  EngineOptions options;
+  options.precision = model::Precision::kBFloat16;
+  // One mixture in fp32 would not fit.
+  options.mixture_cache_bytes = model_->image_weights.bytes() * 6 / 10;
+  engine_ = std::make_unique<InferenceEngine>(options, executor_, blobs_, clock_, *metrics_);
+  for (const double alpha : {0.0, 0.5, 1.0}) ASSERT_OK(Classify(Request(alpha)).status());
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult rounded, Classify(Request(0.5)));
+  ASSERT_EQ(rounded.images[0].size(), exact.images[0].size());
+  for (size_t i = 0; i < exact.images[0].size(); ++i) {
+    EXPECT_NEAR(rounded.images[0][i].cosine, exact.images[0][i].cosine, 0.02);
+  }
+}
+
 TEST_F(InferenceEngineTest, ScoresAreRankedAndConsistent) {
   ASSERT_OK_AND_ASSIGN(const ClassifyResult result, Classify(Request(0.5)));
   ASSERT_EQ(result.images.size(), 1u);

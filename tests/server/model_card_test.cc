@@ -8,17 +8,18 @@
 namespace modelpatch::server {
 namespace {
 
+using ::testing::DoubleEq;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
-  v1::Model model;
-  model.set_name("models/clip");
-  model.set_digest("abc");
-  v1::Mixture mixture;
-  v1::MixtureTerm& term = *mixture.add_terms();
+  CardContent content;
+  content.model.set_name("models/clip");
+  content.model.set_digest("abc");
+  v1::MixtureTerm& term = *content.mixture.add_terms();
   term.set_checkpoint("checkpoints/digits");
   term.set_coefficient(0.45);
-  v1::Checkpoint checkpoint;
+  v1::Checkpoint& checkpoint = content.checkpoints.emplace_back();
   checkpoint.set_name("checkpoints/digits");
   checkpoint.set_blob_digest("def");
   checkpoint.mutable_lineage()->mutable_fine_tune()->set_seed(7);
@@ -26,18 +27,47 @@ TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
   accuracy.set_task("tasks/digits");
   accuracy.set_accuracy(0.9456);
   accuracy.set_total(1000);
-  const std::string card =
-      ModelCard(model, mixture, std::vector<v1::Checkpoint>{checkpoint}, v1::EXPORT_LAYOUT_OPEN_CLIP, "1.2.3");
+  v1::TaskAccuracy& measured = content.accuracies.emplace_back();
+  measured.set_task("tasks/colors");
+  measured.set_role(v1::TASK_ROLE_SUPPORTED);
+  measured.set_split(v1::SPLIT_TEST);
+  measured.set_accuracy(0.991);
+  measured.set_total(5000);
+  const std::string card = ModelCard(content, v1::EXPORT_LAYOUT_OPEN_CLIP, "1.2.3");
   EXPECT_THAT(card, HasSubstr("library_name: open_clip"));
   EXPECT_THAT(card, HasSubstr("modelpatch 1.2.3"));
   EXPECT_THAT(card, HasSubstr("`models/clip` (digest `abc`)"));
   EXPECT_THAT(card, HasSubstr("| `checkpoints/digits` | 0.45 | `def` |"));
   EXPECT_THAT(card, HasSubstr("- tasks/digits: 94.56 % of 1000 validation images"));
+  EXPECT_THAT(card, HasSubstr("- tasks/colors (supported): 99.10 % of 5000 test images"));
   EXPECT_THAT(card, HasSubstr("\"seed\": \"7\""));
 }
 
+TEST(ModelCardTest, OnlyWhatWasMeasuredAtThisAlphaCounts) {
+  v1::PatchJobResult result;
+  result.set_alpha(0.5);
+  for (const double alpha : {0.0, 0.5, 1.0}) {
+    v1::SweepPoint& point = *result.add_points();
+    point.set_alpha(alpha);
+    point.add_accuracies()->set_accuracy(0.1 + alpha / 2);
+  }
+  v1::FinalAccuracy& last = *result.add_final_accuracies();
+  last.mutable_zero_shot()->set_accuracy(0.11);
+  last.mutable_patched()->set_accuracy(0.36);
+  last.mutable_fine_tuned()->set_accuracy(0.61);
+  const auto values = [&](double alpha) {
+    std::vector<double> found;
+    for (const v1::TaskAccuracy& accuracy : MeasuredAt(result, alpha)) found.push_back(accuracy.accuracy());
+    return found;
+  };
+  EXPECT_THAT(values(0), ElementsAre(DoubleEq(0.1), DoubleEq(0.11)));
+  EXPECT_THAT(values(0.5), ElementsAre(DoubleEq(0.35), DoubleEq(0.36)));
+  EXPECT_THAT(values(1), ElementsAre(DoubleEq(0.6), DoubleEq(0.61)));
+  EXPECT_THAT(values(0.3), ElementsAre());
+}
+
 TEST(ModelCardTest, AModelAloneSaysThatNothingWasMixed) {
-  EXPECT_THAT(ModelCard({}, {}, {}, v1::EXPORT_LAYOUT_UNSPECIFIED, "1"), HasSubstr("Nothing was mixed in"));
+  EXPECT_THAT(ModelCard({}, v1::EXPORT_LAYOUT_UNSPECIFIED, "1"), HasSubstr("Nothing was mixed in"));
 }
 
 }  // namespace

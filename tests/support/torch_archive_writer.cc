@@ -38,7 +38,31 @@ std::string Tensor(const TensorToSave& tensor, size_t key) {
                Tuple(tensor.shape), Tuple(tensor.strides), "\x89", "ccollections\nOrderedDict\n)RtR"});
 }
 
+// Writes the storages to `members` as it goes.
+std::string Module(const ModuleToSave& module, std::vector<std::pair<std::string, std::string>>& members) {
+  std::string parameters;
+  for (const TensorToSave& tensor : module.parameters) {
+    const size_t key = members.size();
+    parameters += Join({Text(tensor.name), "ctorch._utils\n_rebuild_parameter\n(", Tensor(tensor, key), "\x88",
+                        "ccollections\nOrderedDict\n)RtR"});
+    members.emplace_back("archive/data/" + std::to_string(key), tensor.bytes);
+  }
+  std::string modules;
+  for (const auto& [name, inner] : module.modules) modules += Join({Text(name), Module(inner, members)});
+  return Join({"c", module.class_name, "\n)\x81", "}(", Text("training"), "\x88", Text("_parameters"),
+               "ccollections\nOrderedDict\n)R(", parameters, "u", Text("_buffers"), "}", Text("_modules"), "}(",
+               modules, "uub"});
+}
+
 }  // namespace
+
+std::string SaveModule(const ModuleToSave& module) {
+  std::vector<std::pair<std::string, std::string>> members;
+  const std::string pickle = Join({"\x80\x02", Module(module, members), "."});
+  members.emplace_back("archive/data.pkl", pickle);
+  members.emplace_back("archive/byteorder", "little");
+  return StoredZip(members);
+}
 
 std::string PickleStateDict(const std::vector<TensorToSave>& tensors) {
   const std::string_view first_memo("\0", 1);

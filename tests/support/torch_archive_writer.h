@@ -27,4 +27,14 @@ std::string StoredZip(const std::vector<std::pair<std::string, std::string>>& me
 // archive/data.pkl, archive/byteorder, archive/data/0, …
 std::string SaveStateDict(const std::vector<TensorToSave>& tensors);
 
+// A torch.nn.Module pickled whole.
+struct ModuleToSave {
+  std::string class_name;  // "module\nName"
+  std::vector<TensorToSave> parameters;
+  std::vector<std::pair<std::string, ModuleToSave>> modules;
+};
+
+// What torch.save(module) writes, without the attributes that hold no tensors, but for one.
+std::string SaveModule(const ModuleToSave& module);
+
 }  // namespace modelpatch::testing

@@ -41,9 +41,29 @@ TEST(TorchArchiveTest, FindsEveryTensorInTheFile) {
   EXPECT_EQ(file.substr(tensors[3].info.begin, tensors[3].info.end - tensors[3].info.begin), "ccdd");
 }
 
-TEST(TorchArchiveTest, ThePrefixOfDataParallelTrainingIsTakenOffWhereAllHaveIt) {
-  EXPECT_EQ(ParseTorchArchive(SaveStateDict({Matrix("module.a"), Matrix("module.b")}))->at(1).info.name, "b");
-  EXPECT_EQ(ParseTorchArchive(SaveStateDict({Matrix("module.a"), Matrix("b")}))->at(0).info.name, "module.a");
+TEST(TorchArchiveTest, AModuleThatWasSavedWholeHasTheNamesOfItsStateDict) {
+  const testing::ModuleToSave inner{"torch.nn.modules.linear\nLinear", {Matrix("weight")}, {}};
+  const testing::ModuleToSave visual{"clip.model\nVisionTransformer", {Matrix("proj")}, {{"mlp", inner}}};
+  const testing::ModuleToSave encoder{
+      "src.modeling\nImageEncoder", {}, {{"visual", visual}, {"ln", {"torch.nn.modules.normalization\nLayerNorm"}}}};
+  const std::string file = testing::SaveModule(encoder);
+  ASSERT_OK_AND_ASSIGN(const std::vector<ArchivedTensor> tensors, ParseTorchArchive(file));
+  ASSERT_EQ(tensors.size(), 2u);
+  EXPECT_EQ(tensors[0].info.name, "visual.proj");
+  EXPECT_EQ(tensors[1].info.name, "visual.mlp.weight");
+  EXPECT_EQ(file.substr(tensors[1].info.begin, 24), std::string(24, 'x'));
+}
+
+TEST(TorchArchiveTest, AModuleOfAnUnknownClassIsRefusedByName) {
+  const absl::Status status = ParseTorchArchive(testing::SaveModule({"os\nsystem", {Matrix("weight")}, {}})).status();
+  EXPECT_THAT(status, FailsWith(kInvalid, "PICKLE_GLOBAL_REFUSED"));
+  EXPECT_NE(std::string(status.message()).find("os.system"), std::string::npos) << status.message();
+}
+
+TEST(TorchArchiveTest, ModulesInsideEachOtherWithoutEndAreRefused) {
+  testing::ModuleToSave module{"torch.nn.modules.module\nModule", {Matrix("weight")}, {}};
+  for (int i = 0; i < 100; ++i) module = {"torch.nn.modules.module\nModule", {}, {{"inner", module}}};
+  EXPECT_THAT(ParseTorchArchive(testing::SaveModule(module)).status(), FailsWith(kInvalid, "PICKLE_CORRUPT"));
 }
 
 TEST(TorchArchiveTest, ATensorBeyondItsStorageIsRefused) {

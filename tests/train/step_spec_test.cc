@@ -28,11 +28,13 @@ TEST(StepSpecTest, FineTuneSurvivesJson) {
   FineTuneSpec work{"/models/x", Digits(), {}};
   work.options.seed = 0xffffffffffffffffULL;
   work.options.learning_rate = 1.0 / 3;
+  work.options.precision = model::Precision::kBFloat16;
   spec.work = work;
   ASSERT_OK_AND_ASSIGN(const StepSpec read, StepSpecFromJson(StepSpecToJson(spec)));
   const auto& parsed = std::get<FineTuneSpec>(read.work);
   EXPECT_EQ(parsed.options.seed, work.options.seed);
   EXPECT_EQ(parsed.options.learning_rate, work.options.learning_rate);
+  EXPECT_EQ(parsed.options.precision, model::Precision::kBFloat16);
   EXPECT_EQ(parsed.task.source, work.task.source);
   EXPECT_EQ(read.device, "cuda:1");
   EXPECT_EQ(read.lease_bytes, spec.lease_bytes);
