@@ -16,9 +16,10 @@ std::string PoolingOf(const TextConfig& text) {
 }
 
 std::string TextOf(const TextConfig& text) {
-  return fmt::format("text {} {} {} {} {} {} {} {} {} {} {}\n", text.vocabulary_size, text.context_length, text.width,
-                     text.layers, text.heads, text.mlp_width, NameOf(text.activation), text.layer_norm_epsilon,
-                     PoolingOf(text), text.layer_scale, text.is_siglip);
+  return fmt::format("text {} {} {} {} {} {} {} {} {} {} {} {}\n", text.vocabulary_size, text.context_length,
+                     text.width, text.layers, text.heads, text.mlp_width, NameOf(text.activation),
+                     text.layer_norm_epsilon, PoolingOf(text), text.layer_scale, text.is_siglip,
+                     text.is_siglip ? text.padding_id : 0);
 }
 
 std::string TextOf(const VisionConfig& vision) {

@@ -5,6 +5,7 @@
 
 #include "core/model/blocks.h"
 #include "core/model/image_encoder.h"
+#include "core/model/patches.h"
 
 namespace modelpatch::model {
 namespace {
@@ -77,13 +78,7 @@ class VisionTransformer final : public ImageEncoder {
   // [B, 1 + grid², width]: class token, then the patches row by row, with their positions.
   at::Tensor EmbedPatches(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const {
     const int64_t batch = pixels.size(0);
-    const int64_t patch = config_.patch_size;
-    // A convolution whose stride is its kernel is one matrix product over the patches.
-    const at::Tensor patches = pixels.slice(2, 0, grid_ * patch)
-                                   .slice(3, 0, grid_ * patch)
-                                   .reshape({batch, 3, grid_, patch, grid_, patch})
-                                   .permute({0, 2, 4, 1, 3, 5})
-                                   .reshape({batch * grid_ * grid_, 3 * patch * patch});
+    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_, grid_);
     const at::Tensor& kernel = weights[kPatchWeight];
     const at::Tensor embedded =
         at::mm(patches.to(kernel.scalar_type()), kernel.view({config_.width, -1}).t()).to(at::kFloat);
