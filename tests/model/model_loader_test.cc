@@ -1,5 +1,6 @@
 #include "core/model/model_loader.h"
 
+#include <sys/stat.h>
 #include <torch/torch.h>
 
 #include <filesystem>
@@ -62,6 +63,23 @@ TEST_F(ModelLoaderTest, EveryMissingFileIsNamed) {
     const absl::Status status = Load();
     EXPECT_THAT(status, FailsWith(kInvalid, "MODEL_FILE_MISSING"));
     EXPECT_NE(std::string(status.message()).find(name), std::string::npos) << status.message();
+    Write(name, content);
+  }
+  EXPECT_OK(Load());
+}
+
+TEST_F(ModelLoaderTest, PipesAndDevicesAreRefusedAtOnce) {
+  for (const std::string name :
+       {"config.json", "preprocessor_config.json", "vocab.json", "merges.txt", "model.safetensors"}) {
+    const std::string content = Read(name);
+    const std::string path = directory_ + "/" + name;
+    std::filesystem::remove(path);
+    ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+    EXPECT_THAT(Load(), FailsWith(kInvalid, "NOT_A_REGULAR_FILE")) << name;
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink("/dev/zero", path);
+    EXPECT_THAT(Load(), FailsWith(kInvalid, "NOT_A_REGULAR_FILE")) << name;
+    std::filesystem::remove(path);
     Write(name, content);
   }
   EXPECT_OK(Load());
