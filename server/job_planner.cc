@@ -119,11 +119,12 @@ int64_t JobPlanner::LeaseBytes(const v1::Model& model, int64_t batch_size) const
   // fp32 values for each token, layer and channel, layers times channels being parameters / (12 · channels) in a ViT.
   const double weights = 4.0 * (6.0 * static_cast<double>(model.image_encoder_parameters()) +
                                 2.0 * static_cast<double>(model.text_encoder_parameters()));
-  const double side =
-      model.patch_size_pixels() > 0 ? static_cast<double>(model.image_size_pixels()) / model.patch_size_pixels() : 1;
+  const double patch = model.patch_size_pixels();
+  const double width = model.image_width_pixels() > 0 ? model.image_width_pixels() : model.image_size_pixels();
+  const double patches = patch > 0 ? model.image_size_pixels() / patch * (width / patch) : 1;
   const double layer_channels =
       static_cast<double>(model.image_encoder_parameters()) / (12.0 * std::max(1, model.embedding_dimension()));
-  const double activations = static_cast<double>(batch_size) * (side * side + 1) * layer_channels * 80.0;
+  const double activations = static_cast<double>(batch_size) * (patches + 1) * layer_channels * 80.0;
   int64_t largest = 0;
   for (const sched::Device& device : devices_) largest = std::max(largest, device.total_bytes);
   // An estimate must not make a job impossible that may well fit.

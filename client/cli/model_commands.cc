@@ -16,6 +16,12 @@
 namespace modelpatch::client {
 namespace {
 
+// `224`, or `224 x 448` (height x width).
+std::string ImageSizeText(const v1::Model& model) {
+  return model.image_width_pixels() == 0 ? absl::StrCat(model.image_size_pixels())
+                                         : absl::StrCat(model.image_size_pixels(), " x ", model.image_width_pixels());
+}
+
 std::string ModelText(const v1::Model& model) {
   Properties lines;
   lines.Add("name", model.name());
@@ -24,10 +30,9 @@ std::string ModelText(const v1::Model& model) {
   lines.Add("digest", model.digest());
   lines.Add("layout digest", model.layout_digest());
   lines.Add("architecture", model.architecture());
-  lines.Add("image size",
-            model.patch_size_pixels() == 0
-                ? absl::StrCat(model.image_size_pixels(), " pixels")
-                : absl::StrCat(model.image_size_pixels(), " pixels, patches of ", model.patch_size_pixels()));
+  lines.Add("image size", model.patch_size_pixels() == 0
+                              ? absl::StrCat(ImageSizeText(model), " pixels")
+                              : absl::StrCat(ImageSizeText(model), " pixels, patches of ", model.patch_size_pixels()));
   lines.Add("embedding", absl::StrCat(model.embedding_dimension(), " dimensions"));
   lines.Add("context", absl::StrCat(model.context_length_tokens(), " tokens of ", model.vocabulary_size()));
   lines.Add("logit scale", Number(model.logit_scale()));
@@ -47,7 +52,7 @@ std::string ModelsText(const v1::ListModelsResponse& response) {
                {"IMPORTED"},
                {"DIGEST"}});
   for (const v1::Model& model : response.models()) {
-    table.AddRow({ShortName(model.name()), model.architecture(), absl::StrCat(model.image_size_pixels()),
+    table.AddRow({ShortName(model.name()), model.architecture(), ImageSizeText(model),
                   absl::StrCat(model.image_encoder_parameters() + model.text_encoder_parameters()),
                   Bytes(model.size_bytes()), Time(model.create_time()), ShortDigest(model.digest())});
   }

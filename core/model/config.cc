@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace modelpatch::model {
@@ -52,8 +53,10 @@ absl::Status CheckResNet(const VisionConfig& vision) {
   for (size_t stage = 0; stage < vision.stages.size(); ++stage) {
     MP_RETURN_IF_ERROR(CheckRange(fmt::format("vision.stages[{}]", stage), vision.stages[stage], 1, kMaximumLayers));
   }
-  if (vision.image_size < kResNetReduction || vision.image_size % kResNetReduction != 0) {
-    return Invalid("vision.image_size", fmt::format("is {}; a ResNet takes multiples of 32", vision.image_size));
+  const auto is_reducible = [](int64_t side) { return side >= kResNetReduction && side % kResNetReduction == 0; };
+  if (!is_reducible(vision.image_size.height) || !is_reducible(vision.image_size.width)) {
+    return Invalid("vision.image_size",
+                   fmt::format("is {}; a ResNet takes multiples of 32", data::Describe(vision.image_size)));
   }
   MP_RETURN_IF_ERROR(CheckRange("vision.width", vision.width, 2, kMaximumWidth / kResNetExpansion));
   if (vision.width % 2 != 0) return Invalid("vision.width", fmt::format("is {}; it must be even", vision.width));
@@ -61,11 +64,12 @@ absl::Status CheckResNet(const VisionConfig& vision) {
 }
 
 absl::Status CheckVisionTransformer(const VisionConfig& vision) {
-  MP_RETURN_IF_ERROR(CheckRange("vision.patch_size", vision.patch_size, 1, vision.image_size));
-  const int64_t side = vision.image_size / vision.patch_size;
-  if (side * side > kMaximumPatches) {
+  MP_RETURN_IF_ERROR(CheckRange("vision.patch_size", vision.patch_size, 1,
+                                std::min(vision.image_size.height, vision.image_size.width)));
+  const int64_t patches = vision.grid().pixels();
+  if (patches > kMaximumPatches) {
     return Invalid("vision.patch_size", fmt::format("is {}, which makes {} patches of an image; at most {} are allowed",
-                                                    vision.patch_size, side * side, kMaximumPatches));
+                                                    vision.patch_size, patches, kMaximumPatches));
   }
   MP_RETURN_IF_ERROR(CheckRange("vision.width", vision.width, 1, kMaximumWidth));
   MP_RETURN_IF_ERROR(CheckRange("vision.layers", vision.layers, 1, kMaximumLayers));
@@ -75,7 +79,9 @@ absl::Status CheckVisionTransformer(const VisionConfig& vision) {
 }
 
 absl::Status CheckVision(const VisionConfig& vision) {
-  MP_RETURN_IF_ERROR(CheckRange("vision.image_size", vision.image_size, 1, kMaximumImageSize));
+  for (const int64_t side : {vision.image_size.height, vision.image_size.width}) {
+    MP_RETURN_IF_ERROR(CheckRange("vision.image_size", side, 1, kMaximumImageSize));
+  }
   return vision.is_resnet() ? CheckResNet(vision) : CheckVisionTransformer(vision);
 }
 

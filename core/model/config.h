@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/data/image_size.h"
 
 namespace modelpatch::model {
 
@@ -26,9 +27,14 @@ std::string_view NameOf(Activation activation);
 // and the patches have a bias.
 enum class ImagePooling { kClassToken, kMeanOfPatches, kAttention };
 
+// A ModifiedResNet has four stages, reduces an image 32 times, and multiplies the width of its first stage by 32.
+inline constexpr int64_t kResNetStages = 4;
+inline constexpr int64_t kResNetReduction = 32;
+inline constexpr int64_t kResNetExpansion = 32;
+
 struct VisionConfig {
-  int64_t image_size = 0;  // pixels of one side; images are square
-  int64_t patch_size = 0;  // pixels of one side; image_size is rounded down to whole patches
+  data::ImageSize image_size;
+  int64_t patch_size = 0;  // pixels of one side; each side of an image is rounded down to whole patches
   int64_t width = 0;
   int64_t layers = 0;
   int64_t heads = 0;
@@ -48,6 +54,11 @@ struct VisionConfig {
   std::vector<int64_t> stages;
 
   bool is_resnet() const { return !stages.empty(); }
+  // The cells of the grid into which the image is cut: patches of a ViT, what a ResNet leaves to its attention pool.
+  data::ImageSize grid() const {
+    const int64_t cell = is_resnet() ? kResNetReduction : patch_size;
+    return {image_size.height / cell, image_size.width / cell};
+  }
   bool operator==(const VisionConfig&) const = default;
 };
 
@@ -86,11 +97,6 @@ struct ModelConfig {
 // The bound of the logit scale's natural logarithm, either way: beyond e^20 the logits of two classes differ by so much
 // that their softmax says nothing, and a little further it overflows.
 inline constexpr double kMaximumLogitScale = 20.0;
-
-// A ModifiedResNet has four stages, reduces an image 32 times, and multiplies the width of its first stage by 32.
-inline constexpr int64_t kResNetStages = 4;
-inline constexpr int64_t kResNetReduction = 32;
-inline constexpr int64_t kResNetExpansion = 32;
 
 // Whether `logarithm` is a number within that bound.
 bool IsValidLogitScale(double logarithm);

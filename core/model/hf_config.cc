@@ -127,7 +127,7 @@ std::string WriteHuggingFaceConfig(const ModelConfig& config) {
         {"eos_token_id", argmax ? kArgmaxEndOfTextId : config.text.end_of_text_id}}},
       {"vision_config",
        {{"model_type", "clip_vision_model"},
-        {"image_size", config.vision.image_size},
+        {"image_size", config.vision.image_size.height},
         {"patch_size", config.vision.patch_size},
         {"num_channels", kChannels},
         {"hidden_size", config.vision.width},

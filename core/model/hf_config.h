@@ -17,8 +17,8 @@ namespace modelpatch::model {
 // the type), MODEL_CONFIG_INVALID (with the path of the field).
 absl::StatusOr<ModelConfig> ParseHuggingFaceConfig(std::string_view config_json);
 
-// A config.json that transformers and ParseHuggingFaceConfig read as `config`; every field is written out. Pooling at
-// the largest id is written as `eos_token_id` 2.
+// A config.json, of a model of square images, that transformers and ParseHuggingFaceConfig read as `config`; every
+// field is written out. Pooling at the largest id is written as `eos_token_id` 2.
 std::string WriteHuggingFaceConfig(const ModelConfig& config);
 
 }  // namespace modelpatch::model

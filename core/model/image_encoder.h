@@ -22,7 +22,7 @@ class ImageEncoder {
   // The weights that Forward takes, in its order, under their canonical names.
   virtual std::vector<tensor::WeightSpec> WeightSpecs() const = 0;
 
-  // Features fp32 [B, embedding_width], not normalised, of pixels fp32 [B, 3, image_size, image_size].
+  // Features fp32 [B, embedding_width], not normalised, of pixels fp32 [B, 3, h, w] of the config's image size.
   // `weights` are views (or leaves, to train) in the order of WeightSpecs; a matrix product is computed in the dtype of
   // its matrix (see RoundForCompute). Throws what libtorch throws.
   virtual at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const = 0;

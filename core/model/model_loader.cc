@@ -101,7 +101,7 @@ absl::StatusOr<BpeVocabulary> ReadVocabulary(const std::string& directory, const
 
 absl::Status CheckAgreement(const SmallParts& parts) {
   const ModelConfig& config = parts.config;
-  if (parts.preprocess.image_size != data::ImageSize(config.vision.image_size)) {
+  if (parts.preprocess.image_size != config.vision.image_size) {
     return base::InvalidArgument(
         "MODEL_PREPROCESS_MISMATCH",
         fmt::format("preprocessor_config.json gives images of {}, config.json takes {}",

@@ -108,10 +108,11 @@ absl::Status WriteTokenizer(const std::string& directory, const ModelFiles& file
 }
 
 absl::Status CheckHuggingFaceCan(const ModelConfig& config) {
-  if (config.is_siglip()) return absl::OkStatus();
   const VisionConfig& vision = config.vision;
-  if (!vision.is_resnet() && !vision.layer_scale && vision.pre_norm && !config.text.layer_scale &&
-      vision.pooling == ImagePooling::kClassToken && config.text.pooling != TextPooling::kLast) {
+  if (config.is_siglip() && vision.image_size.is_square()) return absl::OkStatus();
+  if (!config.is_siglip() && !vision.is_resnet() && vision.image_size.is_square() && !vision.layer_scale &&
+      vision.pre_norm && !config.text.layer_scale && vision.pooling == ImagePooling::kClassToken &&
+      config.text.pooling != TextPooling::kLast) {
     return absl::OkStatus();
   }
   return base::FailedPrecondition("LAYOUT_UNSUPPORTED",

@@ -23,8 +23,8 @@ struct ModelFiles {
 // Creates `directory` and writes a Hugging Face `CLIPModel`, or a `SiglipModel` with its tokenizer.json: config.json,
 // preprocessor_config.json, vocab.json, merges.txt, tokenizer_config.json and model.safetensors. The weights are
 // rounded once, to `dtype` (F32, F16 or BF16), or each to the dtype that it had where it came from. FAILED_PRECONDITION
-// (LAYOUT_UNSUPPORTED): a CLIPModel has no ResNet, layer scale, mean over patches, or tower without its first norm;
-// and see WritePreprocessConfig.
+// (LAYOUT_UNSUPPORTED): a CLIPModel has no ResNet, layer scale, mean over patches, or tower without its first norm,
+// neither takes images that are no squares; and see WritePreprocessConfig.
 absl::Status WriteModel(const std::string& directory, const ModelFiles& files, const tensor::WeightSet& image_weights,
                         const tensor::WeightSet& text_weights, std::optional<tensor::DType> dtype);
 

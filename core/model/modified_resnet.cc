@@ -139,10 +139,7 @@ class ModifiedResNet final : public ImageEncoder {
   }
 
   // Of the attention pool: the mean, and the cells of the last grid.
-  int64_t tokens() const {
-    const int64_t side = config_.image_size / kResNetReduction;
-    return side * side + 1;
-  }
+  int64_t tokens() const { return config_.grid().pixels() + 1; }
 
   at::Tensor Run(WeightCursor cursor, const at::Tensor& pixels) const {
     at::Tensor x = cursor.ConvBatchNorm(pixels, 2, 1).relu_();

@@ -108,6 +108,21 @@ void ReadResNetStages(ConfigSection& section, const json& layers, VisionConfig& 
   if (vision.stages.empty()) section.Fail("layers", "is empty");
 }
 
+// A number, or [height, width].
+data::ImageSize ReadImageSize(ConfigSection& section) {
+  constexpr int64_t kDefaultSide = 224;
+  const json* value = section.Find("image_size");
+  if (value == nullptr || !value->is_array()) return section.Integer("image_size", kDefaultSide);
+  const auto is_side = [](const json& side) {
+    return side.is_number_integer() && side.get<double>() >= 1 && side.get<double>() <= 1e6;
+  };
+  if (value->size() == 2 && is_side((*value)[0]) && is_side((*value)[1])) {
+    return {(*value)[0].get<int64_t>(), (*value)[1].get<int64_t>()};
+  }
+  section.Fail("image_size", "is an array; it must be a number or [height, width]");
+  return kDefaultSide;
+}
+
 absl::StatusOr<VisionConfig> ReadVision(ConfigSection& model, bool quick_gelu) {
   static const Names known = {"image_size",         "width",     "layers",        "patch_size",
                               "head_width",         "mlp_ratio", "ls_init_value", "act_kwargs",
@@ -116,7 +131,7 @@ absl::StatusOr<VisionConfig> ReadVision(ConfigSection& model, bool quick_gelu) {
   MP_RETURN_IF_ERROR(CheckMembers(model.Find("vision_cfg"), "model_cfg.vision_cfg", known));
   ConfigSection section = model.Child("vision_cfg");
   VisionConfig vision;
-  vision.image_size = section.Integer("image_size", 224);
+  vision.image_size = ReadImageSize(section);
   const json* layers = section.Find("layers");
   const bool is_resnet = layers != nullptr && layers->is_array();
   vision.width = section.Integer("width", is_resnet ? 64 : 768);
@@ -189,7 +204,8 @@ void WriteBlocks(const Tower& tower, ordered_json& section) {
 }
 
 ordered_json WriteVision(const VisionConfig& vision) {
-  ordered_json section = {{"image_size", vision.image_size}, {"width", vision.width}};
+  ordered_json section = {{"image_size", vision.image_size.height}, {"width", vision.width}};
+  if (!vision.image_size.is_square()) section["image_size"] = {vision.image_size.height, vision.image_size.width};
   if (vision.is_resnet()) {
     section["layers"] = vision.stages;
     section["patch_size"] = nullptr;

@@ -91,7 +91,7 @@ std::string WriteSiglipConfig(const ModelConfig& config) {
         {"pad_token_id", config.text.padding_id}}},
       {"vision_config",
        {{"model_type", "siglip_vision_model"},
-        {"image_size", config.vision.image_size},
+        {"image_size", config.vision.image_size.height},
         {"patch_size", config.vision.patch_size},
         {"num_channels", kChannels},
         {"hidden_size", config.vision.width},

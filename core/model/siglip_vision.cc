@@ -34,7 +34,7 @@ class SiglipVision final : public ImageEncoder {
  public:
   explicit SiglipVision(const VisionConfig& config)
       : config_(config),
-        grid_(config.image_size / config.patch_size),
+        grid_(config.grid()),
         block_{config.width,     config.heads,      config.mlp_width, config.activation, config.layer_norm_epsilon,
                /*causal=*/false, config.layer_scale} {}
 
@@ -43,7 +43,7 @@ class SiglipVision final : public ImageEncoder {
     std::vector<tensor::WeightSpec> specs = {
         {"visual.conv1.weight", {width, 3, config_.patch_size, config_.patch_size}},
         {"visual.conv1.bias", {width}},
-        {"visual.positional_embedding", {grid_ * grid_, width}},
+        {"visual.positional_embedding", {grid_.pixels(), width}},
     };
     for (int64_t layer = 0; layer < config_.layers; ++layer) {
       AppendBlockWeights(block_, "visual.transformer.resblocks." + std::to_string(layer) + ".", specs);
@@ -65,8 +65,8 @@ class SiglipVision final : public ImageEncoder {
   }
 
   at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const override {
-    const int64_t length = grid_ * grid_;
-    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_, grid_);
+    const int64_t length = grid_.pixels();
+    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_.height, grid_.width);
     const at::Tensor embedded =
         Linear(patches, weights[kPatchWeight].view({config_.width, -1}), weights[kPatchBias]).to(at::kFloat);
     at::Tensor x =
@@ -100,7 +100,7 @@ class SiglipVision final : public ImageEncoder {
   }
 
   const VisionConfig config_;
-  const int64_t grid_;
+  const data::ImageSize grid_;  // patches
   const BlockConfig block_;
 };
 

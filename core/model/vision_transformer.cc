@@ -19,7 +19,7 @@ class VisionTransformer final : public ImageEncoder {
   VisionTransformer(const VisionConfig& config, int64_t embedding_width)
       : config_(config),
         embedding_width_(embedding_width),
-        grid_(config.image_size / config.patch_size),
+        grid_(config.grid()),
         stem_weights_(config.pre_norm ? kPreNormBias + 1 : kPositionalEmbedding + 1),
         block_{config.width,     config.heads,      config.mlp_width, config.activation, config.layer_norm_epsilon,
                /*causal=*/false, config.layer_scale} {}
@@ -29,7 +29,7 @@ class VisionTransformer final : public ImageEncoder {
     std::vector<tensor::WeightSpec> specs = {
         {"visual.class_embedding", {width}},
         {"visual.conv1.weight", {width, 3, config_.patch_size, config_.patch_size}},
-        {"visual.positional_embedding", {grid_ * grid_ + 1, width}},
+        {"visual.positional_embedding", {grid_.pixels() + 1, width}},
     };
     if (config_.pre_norm) {
       specs.push_back({"visual.ln_pre.weight", {width}});
@@ -45,7 +45,7 @@ class VisionTransformer final : public ImageEncoder {
   }
 
   at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const override {
-    const int64_t length = grid_ * grid_ + 1;
+    const int64_t length = grid_.pixels() + 1;
     at::Tensor x = EmbedPatches(weights, pixels);
     if (config_.pre_norm) {
       x = LayerNorm(x, weights[kPreNormWeight], weights[kPreNormBias], config_.layer_norm_epsilon);
@@ -68,28 +68,28 @@ class VisionTransformer final : public ImageEncoder {
     return LayerNorm(x, head[kPostNormWeight], head[kPostNormBias], config_.layer_norm_epsilon);
   }
 
-  // [B, width] of the tokens [B, 1 + grid², width]: the mean without the class token, normed before or after.
+  // [B, width] of the tokens [B, 1 + patches, width]: the mean without the class token, normed before or after.
   // Source: open_clip transformer.py, VisionTransformer._pool.
   at::Tensor PoolPatches(std::span<const at::Tensor> head, const at::Tensor& tokens) const {
     const at::Tensor patches = tokens.slice(1, 1);
     return config_.norm_after_pooling ? Normalize(head, patches.mean(1)) : Normalize(head, patches).mean(1);
   }
 
-  // [B, 1 + grid², width]: class token, then the patches row by row, with their positions.
+  // [B, 1 + patches, width]: class token, then the patches row by row, with their positions.
   at::Tensor EmbedPatches(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const {
     const int64_t batch = pixels.size(0);
-    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_, grid_);
+    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_.height, grid_.width);
     const at::Tensor& kernel = weights[kPatchWeight];
     const at::Tensor embedded =
         at::mm(patches.to(kernel.scalar_type()), kernel.view({config_.width, -1}).t()).to(at::kFloat);
     const at::Tensor class_token = weights[kClassEmbedding].expand({batch, 1, config_.width});
-    return at::cat({class_token, embedded.view({batch, grid_ * grid_, config_.width})}, 1) +
+    return at::cat({class_token, embedded.view({batch, grid_.pixels(), config_.width})}, 1) +
            weights[kPositionalEmbedding];
   }
 
   const VisionConfig config_;
   const int64_t embedding_width_;
-  const int64_t grid_;
+  const data::ImageSize grid_;  // patches
   const size_t stem_weights_;
   const BlockConfig block_;
 };

@@ -37,7 +37,9 @@ v1::Model Describe(const model::ClipModel& loaded) {
   message.set_digest(loaded.digest);
   message.set_layout_digest(loaded.image_weights.layout().digest());
   message.set_architecture(ArchitectureOf(loaded.config));
-  message.set_image_size_pixels(static_cast<int32_t>(loaded.config.vision.image_size));
+  const data::ImageSize image_size = loaded.config.vision.image_size;
+  message.set_image_size_pixels(static_cast<int32_t>(image_size.height));
+  if (!image_size.is_square()) message.set_image_width_pixels(static_cast<int32_t>(image_size.width));
   message.set_patch_size_pixels(static_cast<int32_t>(loaded.config.vision.patch_size));
   message.set_embedding_dimension(static_cast<int32_t>(loaded.config.embedding_width));
   message.set_context_length_tokens(static_cast<int32_t>(loaded.config.text.context_length));

@@ -45,7 +45,7 @@ void BM_Forward(benchmark::State& state) {
   const auto model = MakeModel(config);
   PlainVit plain(config, kEmbedding);
   plain->eval();
-  const at::Tensor pixels = torch::randn({state.range(1), 3, config.image_size, config.image_size});
+  const at::Tensor pixels = torch::randn({state.range(1), 3, config.image_size.height, config.image_size.width});
   const Comparison times = Compare(
       state, [&] { benchmark::DoNotOptimize(model->image_encoder->Forward(model->image_weights.views(), pixels)); },
       [&] { benchmark::DoNotOptimize(plain->forward(pixels)); });
@@ -62,7 +62,7 @@ void BM_TrainingStep(benchmark::State& state) {
   const int64_t batch = state.range(1);
   const auto model = MakeModel(config);
   const at::Tensor embeddings = model::NormalizeFeatures(torch::randn({kClasses, kEmbedding}));
-  const at::Tensor pixels = torch::randn({batch, 3, config.image_size, config.image_size});
+  const at::Tensor pixels = torch::randn({batch, 3, config.image_size.height, config.image_size.width});
   std::vector<int32_t> labels;
   for (int64_t i = 0; i < batch; ++i) labels.push_back(static_cast<int32_t>(i % kClasses));
   train::FineTuneOptions options;

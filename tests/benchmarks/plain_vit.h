@@ -39,10 +39,9 @@ struct PlainVitImpl : torch::nn::Module {
         ln_pre(register_module("ln_pre", torch::nn::LayerNorm(torch::nn::LayerNormOptions({config.width})))),
         blocks(register_module("blocks", torch::nn::Sequential())),
         ln_post(register_module("ln_post", torch::nn::LayerNorm(torch::nn::LayerNormOptions({config.width})))) {
-    const int64_t grid = config.image_size / config.patch_size;
     class_embedding = register_parameter("class_embedding", torch::randn({config.width}) * 0.02);
     positional_embedding =
-        register_parameter("positional_embedding", torch::randn({grid * grid + 1, config.width}) * 0.02);
+        register_parameter("positional_embedding", torch::randn({config.grid().pixels() + 1, config.width}) * 0.02);
     proj = register_parameter("proj", torch::randn({config.width, embedding_width}) * 0.02);
     for (int64_t i = 0; i < config.layers; ++i)
       blocks->push_back(PlainBlock(config.width, config.heads, config.mlp_width));

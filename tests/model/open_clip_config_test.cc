@@ -63,6 +63,8 @@ TEST(OpenClipConfigTest, ReadsAResNet) {
 
 TEST(OpenClipConfigTest, ReadsTheVariantsOfAVisionTransformer) {
   const std::string vision = "/model_cfg/vision_cfg/";
+  EXPECT_EQ(With(vision + "image_size", {224, 448})->model.vision.image_size, data::ImageSize(224, 448));
+  EXPECT_EQ(With(vision + "image_size", {224, 448})->preprocess.image_size, data::ImageSize(224, 448));
   EXPECT_EQ(With("/model_cfg/quick_gelu", false)->model.vision.activation, Activation::kGelu);
   EXPECT_EQ(With(vision + "head_width", 32)->model.vision.heads, 24);
   EXPECT_EQ(With(vision + "mlp_ratio", 4.9231)->model.vision.mlp_width, 3780);
@@ -106,7 +108,10 @@ TEST(OpenClipConfigTest, MistakesNameTheMember) {
   };
   field_fails("/model_cfg", 7);
   field_fails("/model_cfg/vision_cfg", "ViT");
-  field_fails("/model_cfg/vision_cfg/image_size", json::array({224, 448}));
+  field_fails("/model_cfg/vision_cfg/image_size", json::array({224, 448, 3}));
+  field_fails("/model_cfg/vision_cfg/image_size", json::array({224, 1e300}));
+  field_fails("/model_cfg/vision_cfg/image_size", json::array({224, "448"}));
+  field_fails("/model_cfg/vision_cfg/image_size", json::array({224, 31}));
   field_fails("/model_cfg/vision_cfg/width", -1);
   field_fails("/model_cfg/vision_cfg/head_width", 0);
   field_fails("/model_cfg/vision_cfg/mlp_ratio", 1e300);
@@ -142,6 +147,7 @@ TEST(OpenClipConfigTest, DeepNestingIsNoWeapon) {
 
 TEST(OpenClipConfigTest, WhatIsWrittenIsReadBack) {
   OpenClipConfig config = *ParseOpenClipConfig(Published().dump());
+  config.model.vision.image_size = config.preprocess.image_size = {224, 448};
   config.model.vision.mlp_width = 3001;
   config.model.vision.heads = 6;
   config.model.vision.layer_scale = config.model.vision.norm_after_pooling = true;

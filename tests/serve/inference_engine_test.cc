@@ -8,6 +8,7 @@
 
 #include "core/data/image_codec.h"
 #include "core/model/model_loader.h"
+#include "core/model/model_writer.h"
 #include "core/store/blob_store.h"
 #include "tests/support/fakes.h"
 #include "tests/support/status_matchers.h"
@@ -203,6 +204,30 @@ TEST_F(InferenceEngineTest, SweepsThroughTheBatcher) {
   ASSERT_OK_AND_ASSIGN(const auto points, SweepDigits({0, 0.5, 1}));
   ASSERT_EQ(points.size(), 3u);
   EXPECT_EQ(points[1].accuracies[0].total, 30);
+}
+
+TEST_F(InferenceEngineTest, ImagesNeedNotBeSquares) {
+  const model::VisionConfig vision{
+      .image_size = {16, 40}, .patch_size = 8, .width = 64, .layers = 2, .heads = 1, .mlp_width = 256};
+  const testing::TinyParts parts = testing::MakeTinyParts(1, &vision);
+  const std::string directory = scratch_.Path("wide");
+  ASSERT_OK(model::WriteOpenClipModel(directory, parts.files, parts.image_weights, parts.text_weights, std::nullopt));
+  ASSERT_OK_AND_ASSIGN(const auto model, model::LoadModel(directory, tensor::Device(), {}));
+  ClassifyRequest request = Request(0);
+  request.mixture.model_directory = directory;
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult encoded, Classify(request));
+  ASSERT_OK_AND_ASSIGN(const data::RgbImage pixels,
+                       data::PreprocessToPixels(request.images[0].encoded, model->preprocess));
+  EXPECT_EQ(pixels.width, 40);
+  request.images[0].pixels.resize(3 * 16 * 40);
+  data::NormalizeToPlanar(pixels.pixels.data(), model->preprocess, request.images[0].pixels.data());
+  request.images[0].encoded.clear();
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult tensor, Classify(request));
+  EXPECT_DOUBLE_EQ(encoded.images[0][0].cosine, tensor.images[0][0].cosine);
+  request.images[0].pixels.resize(3 * 16 * 16);
+  const absl::Status refused = Classify(request).status();
+  EXPECT_THAT(refused, FailsWith(absl::StatusCode::kInvalidArgument, "BAD_IMAGE_TENSOR"));
+  EXPECT_NE(std::string(refused.message()).find("3·16·40"), std::string::npos) << refused.message();
 }
 
 }  // namespace
