@@ -24,13 +24,13 @@ std::string TextOf(const TextConfig& text) {
 
 std::string TextOf(const VisionConfig& vision) {
   if (vision.is_resnet()) {
-    return fmt::format("resnet {} {} {} {}\n", vision.image_size, vision.width, vision.heads,
-                       fmt::join(vision.stages, " "));
+    return fmt::format("resnet {} {} {} {} {}\n", vision.image_size.height, vision.image_size.width, vision.width,
+                       vision.heads, fmt::join(vision.stages, " "));
   }
-  return fmt::format("vit {} {} {} {} {} {} {} {} {} {} {} {}\n", vision.image_size, vision.patch_size, vision.width,
-                     vision.layers, vision.heads, vision.mlp_width, NameOf(vision.activation),
-                     vision.layer_norm_epsilon, vision.pre_norm, static_cast<int>(vision.pooling),
-                     vision.norm_after_pooling, vision.layer_scale);
+  return fmt::format("vit {} {} {} {} {} {} {} {} {} {} {} {} {}\n", vision.image_size.height, vision.image_size.width,
+                     vision.patch_size, vision.width, vision.layers, vision.heads, vision.mlp_width,
+                     NameOf(vision.activation), vision.layer_norm_epsilon, vision.pre_norm,
+                     static_cast<int>(vision.pooling), vision.norm_after_pooling, vision.layer_scale);
 }
 
 std::string TextOf(const data::PreprocessConfig& preprocess) {
