@@ -21,6 +21,7 @@ std::string CheckpointText(const v1::Checkpoint& checkpoint) {
   lines.Add("layout digest", lineage.layout_digest());
   lines.Add("size", Bytes(checkpoint.size_bytes()));
   lines.Add("patch job", lineage.patch_job());
+  lines.Add("from", lineage.source_path());
   for (const v1::MixtureTerm& parent : lineage.parents()) {
     lines.Add("parent", absl::StrCat(Number(parent.coefficient()), "·", parent.checkpoint()));
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -99,7 +100,11 @@ absl::Status CheckpointService::Import(const v1::ImportCheckpointRequest& reques
   }
   const auto weights = model::LoadCheckpoint(*model, staged->path(), cancellation);
   if (!weights.ok()) {
-    return AtField(WithPathShownAs(weights.status(), staged->path(), *source), "path");
+    // The copy of a file lies in the staged directory as the file does in its own.
+    std::error_code ignored;
+    const bool is_directory = std::filesystem::is_directory(*source, ignored);
+    const std::string shown = is_directory ? *source : std::filesystem::path(*source).parent_path().string();
+    return AtField(WithPathShownAs(weights.status(), staged->path(), shown), "path");
   }
   v1::Checkpoint message;
   message.set_kind(v1::CHECKPOINT_KIND_IMPORTED);
