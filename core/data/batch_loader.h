@@ -39,7 +39,7 @@ struct BatchLoaderOptions {
 struct Batch {
   int64_t step = 0;
   int64_t count = 0;            // B, the batch size
-  std::vector<float> pixels;    // [B, 3, n, n], normalised
+  std::vector<float> pixels;    // [B, 3, h, w], normalised
   std::vector<int32_t> labels;  // [B]
 };
 

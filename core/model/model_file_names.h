@@ -24,7 +24,7 @@ enum class TokenizerSource {
   kMerges,               // bpe_simple_vocab_16e6.txt, with gzip or not
 };
 
-// The files by name, in the order in which they enter the model's digest.
+// The files by name.
 struct ModelFileNames {
   ConfigSource config = ConfigSource::kHuggingFace;
   TokenizerSource tokenizer = TokenizerSource::kVocabularyAndMerges;

@@ -43,7 +43,7 @@ struct EvaluationSet {
   std::shared_ptr<const model::ZeroShotHead> head;
 };
 
-// Features fp32 [B, embedding_width], not normalised, on the CPU, of pixels fp32 [B, 3, n, n] at `weights`.
+// Features fp32 [B, embedding_width], not normalised, on the CPU, of pixels fp32 [B, 3, h, w] at `weights`.
 using FeatureFunction =
     std::function<absl::StatusOr<at::Tensor>(const tensor::WeightSet& weights, const at::Tensor& pixels)>;
 

@@ -10,7 +10,7 @@
 
 namespace modelpatch::serve {
 
-// Either encoded bytes, or fp32 [3, n, n] of the model's size, already normalised.
+// Either encoded bytes, or fp32 [3, h, w] of the model's size, already normalised.
 struct ImageInput {
   std::string encoded;
   std::vector<float> pixels;

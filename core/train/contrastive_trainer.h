@@ -29,7 +29,7 @@ class ContrastiveTrainer {
                      std::shared_ptr<const model::TextEncoder> text_encoder, const tensor::WeightSet& image_weights,
                      const tensor::WeightSet& text_weights, const ContrastiveOptions& options);
 
-  // One step on pixels fp32 [B, 3, n, n]; image i belongs to caption `caption_of[i]` of `captions` (token ids). Returns
+  // One step on pixels fp32 [B, 3, h, w]; image i belongs to caption `caption_of[i]` of `captions` (token ids). Returns
   // the loss. INTERNAL (TRAINING_DIVERGED) if it is not finite.
   absl::StatusOr<double> Step(const at::Tensor& pixels, const std::vector<int64_t>& caption_of,
                               const std::vector<std::vector<int32_t>>& captions);

@@ -25,7 +25,7 @@ class FineTuner {
   // Starts at the model's θ_zs. `head` is the frozen zero-shot head. Throws what libtorch throws.
   FineTuner(std::shared_ptr<const model::ClipModel> model, model::ZeroShotHead head, const FineTuneOptions& options);
 
-  // One step on pixels fp32 [B, 3, n, n] and their labels: learning rate, forward, cross-entropy (mean), backward,
+  // One step on pixels fp32 [B, 3, h, w] and their labels: learning rate, forward, cross-entropy (mean), backward,
   // clip, AdamW. INTERNAL (TRAINING_DIVERGED) if the loss is not finite.
   absl::StatusOr<StepReport> Step(const at::Tensor& pixels, const std::vector<int32_t>& labels);
 
