@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include "core/model/attention.h"
-#include "core/model/mlp.h"
 
 namespace modelpatch::model {
 namespace {
@@ -47,31 +46,21 @@ void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, st
   specs.push_back({prefix + "ls_2.gamma", {width}});
 }
 
-at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, double epsilon) {
-  return at::layer_norm(input, {input.size(-1)}, weight, bias, epsilon);
-}
-
-at::Tensor Linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias) {
-  return at::linear(input.to(weight.scalar_type()), weight, bias.to(weight.scalar_type()));
-}
-
-at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
+at::Tensor ResidualBlock(const BlockConfig& config, const Layers& layers, size_t first, const at::Tensor& activations,
                          int64_t length, bool first_query_only) {
+  const double epsilon = config.layer_norm_epsilon;
+  const at::Tensor normed = layers.Norm(first + kNorm1Weight, activations, epsilon);
+  const at::Tensor projected = layers.Linear(first + kProjectionWeight, normed);
   const int64_t queries = first_query_only ? 1 : length;
-  const at::Tensor normed =
-      LayerNorm(activations, weights[kNorm1Weight], weights[kNorm1Bias], config.layer_norm_epsilon);
-  const at::Tensor projected = Linear(normed, weights[kProjectionWeight], weights[kProjectionBias]);
   const at::Tensor attended = MultiHeadAttention(projected, length, config.heads, queries, config.causal);
   const at::Tensor residual =
       first_query_only ? activations.view({-1, length, config.width}).select(1, 0) : activations;
   const auto scaled = [&](const at::Tensor& branch, BlockWeight gain) {
-    return config.layer_scale ? branch * weights[gain] : branch;
+    return config.layer_scale ? layers.Scale(first + gain, branch) : branch;
   };
-  const at::Tensor middle = residual + scaled(Linear(attended, weights[kOutputWeight], weights[kOutputBias]), kGain1);
-  const at::Tensor normed2 = LayerNorm(middle, weights[kNorm2Weight], weights[kNorm2Bias], config.layer_norm_epsilon);
-  return middle + scaled(Mlp(normed2, weights[kMlpWeight1], weights[kMlpBias1], weights[kMlpWeight2],
-                             weights[kMlpBias2], config.activation),
-                         kGain2);
+  const at::Tensor middle = residual + scaled(layers.Linear(first + kOutputWeight, attended), kGain1);
+  const at::Tensor normed2 = layers.Norm(first + kNorm2Weight, middle, epsilon);
+  return middle + scaled(layers.Mlp(first + kMlpWeight1, normed2, config.activation), kGain2);
 }
 
 }  // namespace modelpatch::model

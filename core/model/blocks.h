@@ -1,4 +1,4 @@
-// The transformer of both towers: pre-norm residual attention blocks as functions of (weights, activations).
+// The transformer of both towers: pre-norm residual attention blocks as functions of (layers, activations).
 //
 // Activations are fp32 [B·T, width], row b·T + t. All functions are pure and thread-safe, record gradients when
 // autograd is on, and throw what libtorch throws: call them inside tensor::Guarded. Source: openai/CLIP clip/model.py,
@@ -6,16 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "core/model/config.h"
+#include "core/model/layers.h"
 #include "core/tensor/weight_layout.h"
-
-namespace at {
-class Tensor;
-}
 
 namespace modelpatch::model {
 
@@ -38,16 +34,10 @@ struct BlockConfig {
 // and v are fused rows: attn.in_proj_weight is [3·width, width].
 void AppendBlockWeights(const BlockConfig& config, const std::string& prefix, std::vector<tensor::WeightSpec>& specs);
 
-// One block over activations [B·T, width] of sequences of `length` = T tokens.
+// One block over activations [B·T, width] of sequences of `length` = T tokens, whose weights lie from `first` on.
 // With `first_query_only` the result is [B, width]: the block's output at token 0 alone, which is all that a
 // class-token encoder's last block has to give; keys and values still come from every token.
-at::Tensor ResidualBlock(const BlockConfig& config, std::span<const at::Tensor> weights, const at::Tensor& activations,
+at::Tensor ResidualBlock(const BlockConfig& config, const Layers& layers, size_t first, const at::Tensor& activations,
                          int64_t length, bool first_query_only);
-
-// input · weightᵀ + bias in the dtype of `weight`.
-at::Tensor Linear(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias);
-
-// LayerNorm over the last dimension, in fp32.
-at::Tensor LayerNorm(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias, double epsilon);
 
 }  // namespace modelpatch::model

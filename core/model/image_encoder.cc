@@ -8,6 +8,10 @@ at::Tensor ImageEncoder::TrainingForward(const std::vector<at::Tensor>& weights,
   return Forward(weights, pixels);
 }
 
+at::Tensor ImageEncoder::MixedForward(const MixedBatch& /*batch*/, const at::Tensor& /*pixels*/) const {
+  TORCH_CHECK(false, "this image encoder cannot mix weights within a batch");
+}
+
 std::unique_ptr<ImageEncoder> MakeImageEncoder(const VisionConfig& config, int64_t embedding_width) {
   if (!config.is_resnet() && config.pooling == ImagePooling::kAttention) return MakeSiglipVision(config);
   return config.is_resnet() ? MakeModifiedResNet(config, embedding_width)

@@ -15,6 +15,8 @@ class Tensor;
 
 namespace modelpatch::model {
 
+struct MixedBatch;
+
 class ImageEncoder {
  public:
   virtual ~ImageEncoder() = default;
@@ -30,6 +32,13 @@ class ImageEncoder {
   // The same for a training step. A BatchNorm normalises by the batch's own statistics here, and moves the running ones
   // among `weights` in place.
   virtual at::Tensor TrainingForward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const;
+
+  // Whether every weight enters its layer linearly, so that MixedForward is there. A BatchNorm's variance does not.
+  virtual bool can_mix() const { return false; }
+
+  // The same for pixels [B, 3, h, w] of B samples that have a mixture of weights each (mixed_layers.h). Equal to
+  // Forward with the mixtures up to the rounding of fp32. Only if can_mix().
+  virtual at::Tensor MixedForward(const MixedBatch& batch, const at::Tensor& pixels) const;
 };
 
 // The vision transformer of openai/CLIP clip/model.py, VisionTransformer.

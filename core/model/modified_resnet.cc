@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/model/blocks.h"
+#include "core/model/layers.h"
 #include "core/model/image_encoder.h"
 #include "core/tensor/compat.h"
 

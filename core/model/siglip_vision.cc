@@ -1,12 +1,11 @@
 #include <torch/torch.h>
 
-#include <span>
 #include <string>
 
 #include "core/model/attention.h"
 #include "core/model/blocks.h"
 #include "core/model/image_encoder.h"
-#include "core/model/mlp.h"
+#include "core/model/mixed_layers.h"
 #include "core/model/patches.h"
 
 namespace modelpatch::model {
@@ -65,38 +64,46 @@ class SiglipVision final : public ImageEncoder {
   }
 
   at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const override {
-    const int64_t length = grid_.pixels();
-    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_.height, grid_.width);
-    const at::Tensor embedded =
-        Linear(patches, weights[kPatchWeight].view({config_.width, -1}), weights[kPatchBias]).to(at::kFloat);
-    at::Tensor x =
-        (embedded.view({-1, length, config_.width}) + weights[kPositionalEmbedding]).view({-1, config_.width});
-    const std::span<const at::Tensor> all(weights);
-    const auto block_weights = static_cast<size_t>(block_.weight_count());
-    for (int64_t layer = 0; layer < config_.layers; ++layer) {
-      const auto block = all.subspan(kStemWeights + static_cast<size_t>(layer) * block_weights, block_weights);
-      x = ResidualBlock(block_, block, x, length, /*first_query_only=*/false);
-    }
-    const auto head = all.subspan(kStemWeights + static_cast<size_t>(config_.layers) * block_weights);
-    return Pool(head, LayerNorm(x, head[kPostNormWeight], head[kPostNormBias], config_.layer_norm_epsilon), length);
+    return Run(PlainLayers(weights), pixels);
+  }
+
+  bool can_mix() const override { return true; }
+
+  at::Tensor MixedForward(const MixedBatch& batch, const at::Tensor& pixels) const override {
+    return Run(*MakeMixedLayers(batch), pixels);
   }
 
  private:
-  // [B, width]: what the probe finds in the tokens [B·length, width] by attention, and an MLP beside it.
+  at::Tensor Run(const Layers& layers, const at::Tensor& pixels) const {
+    const int64_t length = grid_.pixels();
+    const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_.height, grid_.width);
+    const at::Tensor embedded = layers.Linear(kPatchWeight, patches).to(at::kFloat);
+    at::Tensor x = layers.AddPositions(kPositionalEmbedding, embedded.view({-1, length, config_.width}));
+    x = x.view({-1, config_.width});
+    for (int64_t layer = 0; layer < config_.layers; ++layer) {
+      x = ResidualBlock(block_, layers, FirstWeight(layer), x, length, /*first_query_only=*/false);
+    }
+    const size_t head = FirstWeight(config_.layers);
+    return Pool(layers, head, layers.Norm(head + kPostNormWeight, x, config_.layer_norm_epsilon), pixels.size(0));
+  }
+
+  // Of a block; behind the last one the head's.
+  size_t FirstWeight(int64_t layer) const { return kStemWeights + static_cast<size_t>(layer * block_.weight_count()); }
+
+  // [B, width]: what the probe finds in the tokens [B·T, width] by attention, and an MLP beside it.
   // Source: SiglipMultiheadAttentionPoolingHead.
-  at::Tensor Pool(std::span<const at::Tensor> head, const at::Tensor& tokens, int64_t length) const {
+  at::Tensor Pool(const Layers& layers, size_t head, const at::Tensor& tokens, int64_t batch) const {
     const int64_t width = config_.width;
-    const at::Tensor query = Linear(head[kProbe].view({1, width}), head[kPoolWeight].narrow(0, 0, width),
-                                    head[kPoolBias].narrow(0, 0, width));
-    const at::Tensor keys_and_values =
-        Linear(tokens, head[kPoolWeight].narrow(0, width, 2 * width), head[kPoolBias].narrow(0, width, 2 * width));
+    const int64_t length = tokens.size(0) / batch;
+    const at::Tensor query = layers.LinearRows(head + kPoolWeight, layers.Expand(head + kProbe, batch), 0, width);
+    const at::Tensor keys_and_values = layers.LinearRows(head + kPoolWeight, tokens, width, 2 * width);
     // The kernel takes rows (q | k | v) and asks with the first token of each image alone; the same q stands in all.
-    const at::Tensor projected = at::cat({query.expand({tokens.size(0), width}), keys_and_values}, 1);
-    const at::Tensor attended = MultiHeadAttention(projected, length, config_.heads, /*queries=*/1, /*causal=*/false);
-    const at::Tensor pooled = Linear(attended, head[kPoolOutputWeight], head[kPoolOutputBias]).to(at::kFloat);
-    const at::Tensor normed = LayerNorm(pooled, head[kPoolNormWeight], head[kPoolNormBias], config_.layer_norm_epsilon);
-    return pooled + Mlp(normed, head[kPoolMlpWeight1], head[kPoolMlpBias1], head[kPoolMlpWeight2], head[kPoolMlpBias2],
-                        config_.activation);
+    const at::Tensor queries = query.unsqueeze(1).expand({batch, length, width}).reshape({batch * length, width});
+    const at::Tensor attended = MultiHeadAttention(at::cat({queries, keys_and_values}, 1), length, config_.heads,
+                                                   /*queries=*/1, /*causal=*/false);
+    const at::Tensor pooled = layers.Linear(head + kPoolOutputWeight, attended).to(at::kFloat);
+    const at::Tensor normed = layers.Norm(head + kPoolNormWeight, pooled, config_.layer_norm_epsilon);
+    return pooled + layers.Mlp(head + kPoolMlpWeight1, normed, config_.activation);
   }
 
   const VisionConfig config_;

@@ -75,17 +75,16 @@ at::Tensor TextEncoder::Forward(const std::vector<at::Tensor>& weights,
   const at::Tensor tokens = torch::tensor(ids, at::kLong).to(device);
   at::Tensor x = at::embedding(weights[kTokenEmbedding], tokens).view({count, length, config_.width});
   x = (x + weights[kPositionalEmbedding].narrow(0, 0, length)).view({count * length, config_.width});
-  const std::span<const at::Tensor> all(weights);
-  const auto block_weights = static_cast<size_t>(block_.weight_count());
+  const PlainLayers layers(weights);
+  size_t next = kStemWeights;
   for (int64_t layer = 0; layer < config_.layers; ++layer) {
-    const auto block = all.subspan(kStemWeights + static_cast<size_t>(layer) * block_weights, block_weights);
-    x = ResidualBlock(block_, block, x, length, /*first_query_only=*/false);
+    x = ResidualBlock(block_, layers, next, x, length, /*first_query_only=*/false);
+    next += static_cast<size_t>(block_.weight_count());
   }
-  const auto head = all.subspan(kStemWeights + static_cast<size_t>(config_.layers) * block_weights);
   const at::Tensor pooled = x.index_select(0, torch::tensor(rows, at::kLong).to(device));
-  const at::Tensor normed = LayerNorm(pooled, head[kFinalNormWeight], head[kFinalNormBias], config_.layer_norm_epsilon);
-  return config_.is_siglip ? at::addmm(head[kProjectionBias], normed, head[kProjection])
-                           : at::mm(normed, head[kProjection]);
+  const at::Tensor normed = layers.Norm(next + kFinalNormWeight, pooled, config_.layer_norm_epsilon);
+  const at::Tensor projected = layers.Project(next + kProjection, normed);
+  return config_.is_siglip ? projected + weights[next + kProjectionBias] : projected;
 }
 
 }  // namespace modelpatch::model

@@ -1,10 +1,10 @@
 #include <torch/torch.h>
 
-#include <span>
 #include <string>
 
 #include "core/model/blocks.h"
 #include "core/model/image_encoder.h"
+#include "core/model/mixed_layers.h"
 #include "core/model/patches.h"
 
 namespace modelpatch::model {
@@ -45,46 +45,53 @@ class VisionTransformer final : public ImageEncoder {
   }
 
   at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const override {
-    const int64_t length = grid_.pixels() + 1;
-    at::Tensor x = EmbedPatches(weights, pixels);
-    if (config_.pre_norm) {
-      x = LayerNorm(x, weights[kPreNormWeight], weights[kPreNormBias], config_.layer_norm_epsilon);
-    }
-    x = x.view({-1, config_.width});
-    const bool one_token = config_.pooling == ImagePooling::kClassToken;
-    const std::span<const at::Tensor> all(weights);
-    const auto block_weights = static_cast<size_t>(block_.weight_count());
-    for (int64_t layer = 0; layer < config_.layers; ++layer) {
-      const auto block = all.subspan(stem_weights_ + static_cast<size_t>(layer) * block_weights, block_weights);
-      x = ResidualBlock(block_, block, x, length, /*first_query_only=*/one_token && layer + 1 == config_.layers);
-    }
-    const auto head = all.subspan(stem_weights_ + static_cast<size_t>(config_.layers) * block_weights);
-    const at::Tensor pooled = one_token ? Normalize(head, x) : PoolPatches(head, x.view({-1, length, config_.width}));
-    return at::mm(pooled.to(head[kProjection].scalar_type()), head[kProjection]).to(at::kFloat);
+    return Run(PlainLayers(weights), pixels);
+  }
+
+  bool can_mix() const override { return true; }
+
+  at::Tensor MixedForward(const MixedBatch& batch, const at::Tensor& pixels) const override {
+    return Run(*MakeMixedLayers(batch), pixels);
   }
 
  private:
-  at::Tensor Normalize(std::span<const at::Tensor> head, const at::Tensor& x) const {
-    return LayerNorm(x, head[kPostNormWeight], head[kPostNormBias], config_.layer_norm_epsilon);
+  at::Tensor Run(const Layers& layers, const at::Tensor& pixels) const {
+    const int64_t length = grid_.pixels() + 1;
+    at::Tensor x = EmbedPatches(layers, pixels);
+    if (config_.pre_norm) x = layers.Norm(kPreNormWeight, x, config_.layer_norm_epsilon);
+    x = x.view({-1, config_.width});
+    const bool one_token = config_.pooling == ImagePooling::kClassToken;
+    for (int64_t layer = 0; layer < config_.layers; ++layer) {
+      x = ResidualBlock(block_, layers, FirstWeight(layer), x, length,
+                        /*first_query_only=*/one_token && layer + 1 == config_.layers);
+    }
+    const size_t head = FirstWeight(config_.layers);
+    const at::Tensor pooled =
+        one_token ? Normalize(layers, x) : PoolPatches(layers, x.view({-1, length, config_.width}));
+    return layers.Project(head + kProjection, pooled);
+  }
+
+  // Of a block; behind the last one the head's.
+  size_t FirstWeight(int64_t layer) const { return stem_weights_ + static_cast<size_t>(layer * block_.weight_count()); }
+
+  at::Tensor Normalize(const Layers& layers, const at::Tensor& x) const {
+    return layers.Norm(FirstWeight(config_.layers) + kPostNormWeight, x, config_.layer_norm_epsilon);
   }
 
   // [B, width] of the tokens [B, 1 + patches, width]: the mean without the class token, normed before or after.
   // Source: open_clip transformer.py, VisionTransformer._pool.
-  at::Tensor PoolPatches(std::span<const at::Tensor> head, const at::Tensor& tokens) const {
+  at::Tensor PoolPatches(const Layers& layers, const at::Tensor& tokens) const {
     const at::Tensor patches = tokens.slice(1, 1);
-    return config_.norm_after_pooling ? Normalize(head, patches.mean(1)) : Normalize(head, patches).mean(1);
+    return config_.norm_after_pooling ? Normalize(layers, patches.mean(1)) : Normalize(layers, patches).mean(1);
   }
 
   // [B, 1 + patches, width]: class token, then the patches row by row, with their positions.
-  at::Tensor EmbedPatches(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const {
+  at::Tensor EmbedPatches(const Layers& layers, const at::Tensor& pixels) const {
     const int64_t batch = pixels.size(0);
     const at::Tensor patches = PatchRows(pixels, config_.patch_size, grid_.height, grid_.width);
-    const at::Tensor& kernel = weights[kPatchWeight];
-    const at::Tensor embedded =
-        at::mm(patches.to(kernel.scalar_type()), kernel.view({config_.width, -1}).t()).to(at::kFloat);
-    const at::Tensor class_token = weights[kClassEmbedding].expand({batch, 1, config_.width});
-    return at::cat({class_token, embedded.view({batch, grid_.pixels(), config_.width})}, 1) +
-           weights[kPositionalEmbedding];
+    const at::Tensor embedded = layers.Product(kPatchWeight, patches).view({batch, grid_.pixels(), config_.width});
+    const at::Tensor class_token = layers.Expand(kClassEmbedding, batch).unsqueeze(1);
+    return layers.AddPositions(kPositionalEmbedding, at::cat({class_token, embedded}, 1));
   }
 
   const VisionConfig config_;

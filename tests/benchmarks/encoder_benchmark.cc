@@ -4,46 +4,22 @@
 #include <memory>
 
 #include "core/model/clip_model.h"
-#include "core/model/initialize.h"
 #include "core/train/fine_tuner.h"
+#include "tests/benchmarks/benchmark_model.h"
 #include "tests/benchmarks/comparison.h"
 #include "tests/benchmarks/plain_vit.h"
 
 namespace modelpatch::benchmarks {
 namespace {
 
-constexpr model::VisionConfig kSmall{/*image_size=*/32, /*patch_size=*/4, /*width=*/192,
-                                     /*layers=*/6,      /*heads=*/3,      /*mlp_width=*/768};
-constexpr model::VisionConfig kBase32{/*image_size=*/224, /*patch_size=*/32, /*width=*/768,
-                                      /*layers=*/12,      /*heads=*/12,      /*mlp_width=*/3072};
-constexpr int64_t kEmbedding = 512;
 constexpr int64_t kClasses = 10;
-
-const model::VisionConfig& ConfigOf(const benchmark::State& state) { return state.range(0) == 0 ? kSmall : kBase32; }
-
-// A model without tokenizer: the text tower takes no part in what is measured.
-std::shared_ptr<const model::ClipModel> MakeModel(const model::VisionConfig& vision) {
-  model::ModelConfig config;
-  config.vision = vision;
-  config.text = {/*vocabulary_size=*/16, /*context_length=*/8, /*width=*/64,
-                 /*layers=*/1,           /*heads=*/1,          /*mlp_width=*/64};
-  config.embedding_width = kEmbedding;
-  config.initial_logit_scale = 4.6;
-  std::shared_ptr<const model::ImageEncoder> encoder = model::MakeVisionTransformer(vision, kEmbedding);
-  auto text_encoder = std::make_shared<const model::TextEncoder>(config.text, kEmbedding);
-  const tensor::WeightSet image_weights(*tensor::WeightLayout::Make(encoder->WeightSpecs()), tensor::Device());
-  const tensor::WeightSet text_weights(*tensor::WeightLayout::Make(text_encoder->WeightSpecs()), tensor::Device());
-  model::InitializeWeights(config, 1, image_weights, text_weights);
-  return std::make_shared<const model::ClipModel>(
-      model::ClipModel{config, {}, nullptr, encoder, text_encoder, image_weights, text_weights, 100.0, "benchmark"});
-}
 
 // range(0): 0 the small ViT, 1 ViT-B/32; range(1): batch.
 void BM_Forward(benchmark::State& state) {
   const at::NoGradGuard no_grad;
-  const model::VisionConfig& config = ConfigOf(state);
+  const model::VisionConfig& config = VisionOf(state.range(0));
   const auto model = MakeModel(config);
-  PlainVit plain(config, kEmbedding);
+  PlainVit plain(config, kEmbeddingWidth);
   plain->eval();
   const at::Tensor pixels = torch::randn({state.range(1), 3, config.image_size.height, config.image_size.width});
   const Comparison times = Compare(
@@ -58,10 +34,10 @@ BENCHMARK(BM_Forward)
     ->Unit(benchmark::kMillisecond);
 
 void BM_TrainingStep(benchmark::State& state) {
-  const model::VisionConfig& config = ConfigOf(state);
+  const model::VisionConfig& config = VisionOf(state.range(0));
   const int64_t batch = state.range(1);
   const auto model = MakeModel(config);
-  const at::Tensor embeddings = model::NormalizeFeatures(torch::randn({kClasses, kEmbedding}));
+  const at::Tensor embeddings = model::NormalizeFeatures(torch::randn({kClasses, kEmbeddingWidth}));
   const at::Tensor pixels = torch::randn({batch, 3, config.image_size.height, config.image_size.width});
   std::vector<int32_t> labels;
   for (int64_t i = 0; i < batch; ++i) labels.push_back(static_cast<int32_t>(i % kClasses));
@@ -69,7 +45,7 @@ void BM_TrainingStep(benchmark::State& state) {
   options.steps = 1'000'000;
   train::FineTuner tuner(model, {std::make_shared<const at::Tensor>(embeddings), {}, 0}, options);
 
-  PlainVit plain(config, kEmbedding);
+  PlainVit plain(config, kEmbeddingWidth);
   torch::optim::AdamW optimizer(plain->parameters(), torch::optim::AdamWOptions(1e-5).weight_decay(0.1));
   const at::Tensor targets = torch::tensor(labels, torch::kLong);
   const auto plain_step = [&] {
