@@ -65,6 +65,9 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
   AddBytes(app, "--head-cache-bytes", options.head_cache_bytes, "Memory for zero-shot heads");
   AddBytes(app, "--max-message-bytes", options.maximum_message_bytes, "Largest message that is accepted or sent");
   app.add_option("--max-batch", options.maximum_batch, "Images of one forward")->capture_default_str();
+  app.add_option("--max-batch-delay-milliseconds", options.maximum_batch_delay_milliseconds,
+                 "How long a request may wait for others to fill a batch; 0 starts at once")
+      ->capture_default_str();
   app.add_option("--max-queued-images", options.maximum_queued_images, "Images that may wait for a forward")
       ->capture_default_str();
   app.add_option("--max-image-pixels", options.maximum_image_pixels, "Pixels of one image")->capture_default_str();
@@ -119,6 +122,7 @@ absl::Status CheckServerOptions(const ServerOptions& options) {
   // gRPC counts message bytes in an int.
   MP_RETURN_IF_ERROR(CheckRange("max-message-bytes", options.maximum_message_bytes, 1 << 16, (int64_t{1} << 31) - 1));
   MP_RETURN_IF_ERROR(CheckRange("max-batch", options.maximum_batch, 1, 65536));
+  MP_RETURN_IF_ERROR(CheckRange("max-batch-delay-milliseconds", options.maximum_batch_delay_milliseconds, 0, 10'000));
   MP_RETURN_IF_ERROR(CheckRange("max-queued-images", options.maximum_queued_images, 1, kMany));
   MP_RETURN_IF_ERROR(CheckRange("max-image-pixels", options.maximum_image_pixels, 1, int64_t{1} << 31));
   MP_RETURN_IF_ERROR(CheckRange("max-classes", options.maximum_classes, 1, kMany));

@@ -48,6 +48,8 @@ struct ServerOptions {
   int64_t maximum_message_bytes = int64_t{64} << 20;
   // Images of one forward, and images that wait for one; beyond it RESOURCE_EXHAUSTED (QUEUE_FULL).
   int64_t maximum_batch = 64;
+  // How long a request may wait for others to share its forward while the device is idle.
+  int maximum_batch_delay_milliseconds = 0;
   int64_t maximum_queued_images = 4096;
   // Pixels of one encoded image.
   int64_t maximum_image_pixels = int64_t{64} << 20;

@@ -40,6 +40,8 @@ namespace {
 
 constexpr int kQuickThreads = 4;
 constexpr int kSlowThreads = 4;
+// Behind inference.
+constexpr int kSlowNice = 10;
 constexpr int kBackgroundThreads = 2;
 constexpr int kBackgroundNice = 10;
 // As many sweeps as there are background threads may hold their share at once.
@@ -95,6 +97,7 @@ serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor:
   engine.sweep_bytes = sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / kSweepShareOfMemory;
   engine.batcher.maximum_batch = options.maximum_batch;
   engine.batcher.maximum_queued_images = options.maximum_queued_images;
+  engine.batcher.maximum_delay_seconds = options.maximum_batch_delay_milliseconds / 1e3;
   return engine;
 }
 
@@ -158,7 +161,7 @@ absl::Status Server::State::Open() {
   preprocess = base::MakeThreadPool(options.preprocess_threads > 0 ? options.preprocess_threads : CoreCount());
   engine.emplace(EngineOptionsOf(options, device), *preprocess, *blobs, clock, metrics);
   quick = base::MakeThreadPool(kQuickThreads);
-  slow = base::MakeThreadPool(kSlowThreads);
+  slow = base::MakeThreadPool(kSlowThreads, kSlowNice);
   background = base::MakeThreadPool(kBackgroundThreads, kBackgroundNice);
 
   const std::vector<sched::Device> devices = LeasableDevices();

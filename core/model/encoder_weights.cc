@@ -50,8 +50,6 @@ const std::vector<at::Tensor>& EncoderWeights::views() const {
 
 int64_t EncoderWeights::bytes() const { return rounded_ != nullptr ? rounded_->bytes : exact_->bytes(); }
 
-bool EncoderWeights::IsSameAs(const EncoderWeights& other) const {
-  return views()[0].data_ptr() == other.views()[0].data_ptr();
-}
+const void* EncoderWeights::id() const { return views()[0].data_ptr(); }
 
 }  // namespace modelpatch::model

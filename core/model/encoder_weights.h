@@ -30,8 +30,8 @@ class EncoderWeights {
   // Of its own storage or the weight set's.
   int64_t bytes() const;
   const tensor::Device& device() const { return device_; }
-  // Whether both are the same storage.
-  bool IsSameAs(const EncoderWeights& other) const;
+  // Equal for handles of the same storage, and for no others that live at the same time.
+  const void* id() const;
 
  private:
   struct Rounded;

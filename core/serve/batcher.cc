@@ -1,31 +1,21 @@
 #include "core/serve/batcher.h"
 
-#include <fmt/format.h>
-#include <torch/torch.h>
-
-#include <algorithm>
 #include <chrono>
-#include <deque>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/base/mutex.h"
-#include "core/tensor/compat.h"
-#include "core/tensor/guard.h"
+#include "core/serve/batch_forward.h"
+#include "core/serve/forward_queue.h"
 
 namespace modelpatch::serve {
 namespace {
-
-struct Waiting {
-  ForwardRequest request;
-  Batcher::Done done;
-  base::SteadyTime arrival;
-};
-
-// Whether two requests may share a forward.
-bool Match(const ForwardRequest& a, const ForwardRequest& b) {
-  return a.weights->IsSameAs(*b.weights) && a.encoder == b.encoder && a.image_size == b.image_size;
-}
 
 absl::Status StatusBeforeWork(const ForwardRequest& request, base::SteadyTime now) {
   MP_RETURN_IF_ERROR(request.cancellation.Check());
@@ -38,14 +28,24 @@ double Seconds(base::SteadyTime begin, base::SteadyTime end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-// [images, 3, h, w] of all requests, one after the other.
-at::Tensor GatherPixels(const std::vector<Waiting>& batch, int64_t images) {
-  const data::ImageSize size = batch[0].request.image_size;
-  at::Tensor pixels = at::empty({images, 3, size.height, size.width}, at::kFloat);
-  float* to = pixels.data_ptr<float>();
-  for (const Waiting& waiting : batch) to = std::copy(waiting.request.pixels.begin(), waiting.request.pixels.end(), to);
-  return pixels;
+BatchCandidate CandidateOf(const ForwardRequest& request) {
+  const MixtureWeights& weights = request.weights;
+  return {request.encoder.get(), request.image_size,
+          weights.materialised == nullptr ? nullptr : weights.materialised->id(), weights.sources.size(),
+          request.count};
 }
+
+std::vector<BatchCandidate> CandidatesOf(std::span<const WaitingForward* const> waiting) {
+  std::vector<BatchCandidate> candidates;
+  candidates.reserve(waiting.size());
+  for (const WaitingForward* one : waiting) candidates.push_back(CandidateOf(one->request));
+  return candidates;
+}
+
+struct Batch {
+  std::vector<WaitingForward> requests;
+  bool is_mixed = false;
+};
 
 }  // namespace
 
@@ -58,26 +58,39 @@ struct Batcher::State {
         queue_seconds(metrics.GetHistogram("modelpatch_queue_seconds", "Time a request waits for its forward",
                                            {0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})),
         forward_seconds(metrics.GetHistogram("modelpatch_forward_seconds", "Time of one forward",
-                                             {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})) {}
+                                             {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5})),
+        plain_forwards(metrics.GetCounter("modelpatch_forwards_total", "Forwards, by how they get at their weights",
+                                          {{"weights", "materialised"}})),
+        mixed_forwards(metrics.GetCounter("modelpatch_forwards_total", "Forwards, by how they get at their weights",
+                                          {{"weights", "mixed"}})),
+        interactive(given.maximum_queued_images) {}
 
-  // Leaves both as they are, and answers false, if the queue is full.
-  bool Enqueue(ForwardRequest& request, Done& done) MP_REQUIRES(mutex);
   void Loop();
-  std::vector<Waiting> TakeBatch() MP_REQUIRES(mutex);
-  void RunBatch(std::vector<Waiting> batch);
+  bool HasWork() const MP_REQUIRES(mutex) { return !interactive.empty() || !background.empty(); }
+  // Waits for more requests, as long as the oldest one may wait.
+  void WaitForCompany() MP_REQUIRES(mutex);
+  // What to measure before the next batch: its encoder can mix, and nobody has measured what that costs.
+  std::optional<ForwardRequest> ToBeMeasured() MP_REQUIRES(mutex);
+  Batch TakeBatch() MP_REQUIRES(mutex);
+  void Measure(const ForwardRequest& request);
+  void RunBatch(Batch batch);
+
+  ForwardQueue& NextQueue() MP_REQUIRES(mutex) { return interactive.empty() ? background : interactive; }
+  ForwardCosts CostsOf(const std::shared_ptr<const model::ImageEncoder>& encoder) const MP_REQUIRES(mutex);
 
   const BatcherOptions options;
   const base::Clock& clock;
   base::Histogram& batch_images;
   base::Histogram& queue_seconds;
   base::Histogram& forward_seconds;
+  base::Counter& plain_forwards;
+  base::Counter& mixed_forwards;
 
   base::Mutex mutex;
   base::CondVar condition;
-  std::deque<Waiting> interactive MP_GUARDED_BY(mutex);
-  std::deque<Waiting> background MP_GUARDED_BY(mutex);
-  // Of the interactive requests.
-  int64_t queued_images MP_GUARDED_BY(mutex) = 0;
+  ForwardQueue interactive MP_GUARDED_BY(mutex);
+  ForwardQueue background MP_GUARDED_BY(mutex) = ForwardQueue(std::numeric_limits<int64_t>::max());
+  std::map<std::weak_ptr<const model::ImageEncoder>, ForwardCosts, std::owner_less<>> costs MP_GUARDED_BY(mutex);
   bool stopping MP_GUARDED_BY(mutex) = false;
 
   std::thread thread;
@@ -98,72 +111,95 @@ Batcher::~Batcher() {
 }
 
 void Batcher::Submit(ForwardRequest request, Done done) {
+  const Priority priority = request.priority;
+  WaitingForward waiting{std::move(request), std::move(done), state_->clock.SteadyNow()};
+  absl::Status status;
   {
     base::MutexLock lock(state_->mutex);
-    if (!state_->stopping && state_->Enqueue(request, done)) return;
+    ForwardQueue& queue = priority == Priority::kInteractive ? state_->interactive : state_->background;
+    status = state_->stopping ? base::Cancelled("the server is stopping") : queue.Push(waiting);
+    if (status.ok()) state_->condition.NotifyAll();
   }
-  done(base::ResourceExhausted(
-      "QUEUE_FULL", fmt::format("{} images wait already; try again later", state_->options.maximum_queued_images)));
+  if (!status.ok()) waiting.done(status);
 }
 
-bool Batcher::State::Enqueue(ForwardRequest& request, Done& done) {
-  const bool is_interactive = request.priority == Priority::kInteractive;
-  if (is_interactive) {
-    const bool full = queued_images + request.count > options.maximum_queued_images;
-    // A request larger than the whole queue may pass when nothing else waits, or it could never run.
-    if (full && queued_images > 0) return false;
-    queued_images += request.count;
-  }
-  (is_interactive ? interactive : background).push_back({std::move(request), std::move(done), clock.SteadyNow()});
-  condition.NotifyOne();
-  return true;
+ForwardCosts Batcher::CostsOf(const std::shared_ptr<const model::ImageEncoder>& encoder) const {
+  base::MutexLock lock(state_->mutex);
+  return state_->CostsOf(encoder);
+}
+
+ForwardCosts Batcher::State::CostsOf(const std::shared_ptr<const model::ImageEncoder>& encoder) const {
+  const auto found = costs.find(encoder);
+  return found == costs.end() ? ForwardCosts{} : found->second;
 }
 
 void Batcher::State::Loop() {
   while (true) {
-    std::vector<Waiting> batch;
+    std::optional<ForwardRequest> unmeasured;
+    Batch batch;
     {
       base::MutexLock lock(mutex);
-      while (!stopping && interactive.empty() && background.empty()) condition.Wait(mutex);
+      while (!stopping && !HasWork()) condition.Wait(mutex);
+      if (!stopping) WaitForCompany();
       if (stopping) break;
-      batch = TakeBatch();
+      unmeasured = ToBeMeasured();
+      if (!unmeasured.has_value()) batch = TakeBatch();
     }
-    RunBatch(std::move(batch));
+    if (unmeasured.has_value()) {
+      Measure(*unmeasured);
+    } else {
+      RunBatch(std::move(batch));
+    }
   }
-  std::deque<Waiting> left;
+  std::vector<WaitingForward> left;
   {
     base::MutexLock lock(mutex);
-    left.swap(interactive);
-    std::move(background.begin(), background.end(), std::back_inserter(left));
-    background.clear();
+    left = interactive.TakeAll();
+    for (WaitingForward& waiting : background.TakeAll()) left.push_back(std::move(waiting));
   }
-  for (Waiting& waiting : left) waiting.done(base::Cancelled("the server is stopping"));
+  for (WaitingForward& waiting : left) waiting.done(base::Cancelled("the server is stopping"));
 }
 
-// The oldest request of the highest priority, and whatever matches it, up to the maximum batch.
-std::vector<Waiting> Batcher::State::TakeBatch() {
-  std::deque<Waiting>& queue = interactive.empty() ? background : interactive;
-  std::vector<Waiting> batch;
-  int64_t images = 0;
-  for (auto waiting = queue.begin(); waiting != queue.end();) {
-    const bool fits = batch.empty() || images + waiting->request.count <= options.maximum_batch;
-    if (fits && (batch.empty() || Match(batch[0].request, waiting->request))) {
-      images += waiting->request.count;
-      batch.push_back(std::move(*waiting));
-      waiting = queue.erase(waiting);
-    } else {
-      ++waiting;
-    }
+void Batcher::State::WaitForCompany() {
+  const auto delay = std::chrono::duration_cast<base::SteadyTime::duration>(
+      std::chrono::duration<double>(options.maximum_delay_seconds));
+  while (!stopping && !interactive.empty() && interactive.images() < options.maximum_batch) {
+    const auto left = interactive.oldest_arrival() + delay - clock.SteadyNow();
+    if (left.count() <= 0) return;
+    condition.WaitFor(mutex, std::chrono::ceil<std::chrono::milliseconds>(left));
   }
-  if (&queue == &interactive) queued_images -= images;
-  return batch;
 }
 
-void Batcher::State::RunBatch(std::vector<Waiting> waiting_batch) {
+std::optional<ForwardRequest> Batcher::State::ToBeMeasured() {
+  const std::vector<const WaitingForward*> waiting = NextQueue().InFairOrder();
+  const ForwardRequest& leader = waiting[0]->request;
+  if (leader.weights.sources.empty() || costs.contains(leader.encoder)) return std::nullopt;
+  ForwardRequest measured;
+  measured.encoder = leader.encoder;
+  measured.weights = leader.weights;
+  measured.image_size = leader.image_size;
+  return measured;
+}
+
+void Batcher::State::Measure(const ForwardRequest& request) {
+  const absl::StatusOr<ForwardCosts> measured = MeasureCosts(request, clock);
+  base::MutexLock lock(mutex);
+  std::erase_if(costs, [](const auto& cost) { return cost.first.expired(); });
+  costs[request.encoder] = measured.value_or(ForwardCosts{});
+}
+
+Batch Batcher::State::TakeBatch() {
+  ForwardQueue& queue = NextQueue();
+  const std::vector<const WaitingForward*> waiting = queue.InFairOrder();
+  const BatchPlan plan = PlanBatch(CandidatesOf(waiting), CostsOf(waiting[0]->request.encoder), options.maximum_batch);
+  return {queue.Take(plan.chosen), plan.is_mixed};
+}
+
+void Batcher::State::RunBatch(Batch taken) {
   const base::SteadyTime begin = clock.SteadyNow();
-  std::vector<Waiting> batch;
+  std::vector<WaitingForward> batch;
   int64_t images = 0;
-  for (Waiting& waiting : waiting_batch) {
+  for (WaitingForward& waiting : taken.requests) {
     const absl::Status status = StatusBeforeWork(waiting.request, begin);
     if (!status.ok()) {
       waiting.done(status);
@@ -173,17 +209,13 @@ void Batcher::State::RunBatch(std::vector<Waiting> waiting_batch) {
     batch.push_back(std::move(waiting));
   }
   if (batch.empty()) return;
-  const ForwardRequest& first = batch[0].request;
-  const absl::StatusOr<at::Tensor> features = tensor::Guarded([&] {
-    const at::NoGradGuard no_grad;
-    const at::Tensor pixels = GatherPixels(batch, images).to(tensor::ToTorchDevice(first.weights->device()));
-    return first.encoder->Forward(first.weights->views(), pixels).cpu();
-  });
+  const absl::StatusOr<std::shared_ptr<const at::Tensor>> features = RunForward(batch, taken.is_mixed);
   const double seconds = Seconds(begin, clock.SteadyNow());
   batch_images.Observe(static_cast<double>(images));
   forward_seconds.Observe(seconds);
+  (taken.is_mixed ? mixed_forwards : plain_forwards).Increment();
   int64_t row = 0;
-  for (Waiting& waiting : batch) {
+  for (WaitingForward& waiting : batch) {
     const double waited = Seconds(waiting.arrival, begin);
     queue_seconds.Observe(waited);
     if (!features.ok()) {
@@ -191,7 +223,7 @@ void Batcher::State::RunBatch(std::vector<Waiting> waiting_batch) {
       continue;
     }
     const int64_t count = waiting.request.count;
-    waiting.done(ForwardResult{std::make_shared<const at::Tensor>(features->narrow(0, row, count)), waited, seconds});
+    waiting.done(ForwardResult{RowsOf(**features, row, count), waited, seconds});
     row += count;
   }
 }

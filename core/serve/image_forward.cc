@@ -99,6 +99,7 @@ class SlicedForward : public std::enable_shared_from_this<SlicedForward> {
     request.image_size = config.image_size;
     request.deadline = input_.context.deadline;
     request.cancellation = input_.context.cancellation;
+    request.client = input_.context.client;
     return request;
   }
 

@@ -26,7 +26,7 @@ struct ImageForwardOptions {
 
 struct ImageForwardInput {
   std::shared_ptr<const model::ClipModel> model;
-  std::shared_ptr<const model::EncoderWeights> weights;
+  MixtureWeights weights;
   std::vector<ImageInput> images;
   RequestContext context;
 };

@@ -14,6 +14,7 @@
 #include "core/serve/head_cache.h"
 #include "core/serve/image_forward.h"
 #include "core/serve/mixture_cache.h"
+#include "core/serve/mixture_demand.h"
 #include "core/serve/model_cache.h"
 #include "core/tensor/guard.h"
 
@@ -22,8 +23,12 @@ namespace {
 
 // Threads that make what the caches lack, and encode texts.
 constexpr int kMissThreads = 2;
+// Behind the forwards of those who miss nothing.
+constexpr int kMissNice = 5;
 // Images in one background forward on the CPU, which whoever comes meanwhile must wait for.
 constexpr int64_t kBackgroundImages = 16;
+// Mixtures whose demand is known.
+constexpr size_t kRememberedMixtures = 4096;
 
 Embeddings ToEmbeddings(const at::Tensor& features) {
   const at::Tensor rows = features.cpu().contiguous();
@@ -55,8 +60,17 @@ absl::Status CheckSweepBytes(const std::vector<data::Task>& tasks,
 // What a request needs from the caches.
 struct Resources {
   std::shared_ptr<const model::ClipModel> model;
-  std::shared_ptr<const model::EncoderWeights> weights;
+  MixtureWeights weights;
   std::shared_ptr<const model::ZeroShotHead> head;  // null if no classes were asked for
+};
+
+// What a request asks the caches for.
+struct Wanted {
+  std::string model_directory;
+  std::vector<patch::MixtureTerm> terms;  // canonical
+  std::vector<model::ClassPrompts> classes;
+  int64_t images = 0;
+  RequestContext context;
 };
 
 struct InferenceEngine::State {
@@ -66,14 +80,15 @@ struct InferenceEngine::State {
         preprocess_executor(executor),
         clock(given_clock),
         models(options.model_cache_bytes, options.device),
-        mixtures(options.mixture_cache_bytes, options.precision, blobs),
+        mixtures(options.mixture_cache_bytes, options.precision, blobs, clock),
         heads(options.head_cache_bytes),
+        demand(kRememberedMixtures),
         images(metrics.GetCounter("modelpatch_images_total", "Images classified or encoded")),
         mixture_bytes(metrics.GetGauge("modelpatch_mixture_cache_bytes", "Bytes of cached mixtures")),
         mixture_misses(metrics.GetGauge("modelpatch_mixture_cache_misses", "Mixtures that had to be interpolated")),
         head_misses(metrics.GetGauge("modelpatch_head_cache_misses", "Zero-shot heads that had to be computed")),
         batcher(options.batcher, clock, metrics),
-        misses(base::MakeThreadPool(kMissThreads)) {}
+        misses(base::MakeThreadPool(kMissThreads, kMissNice)) {}
 
   // To be held until a request is answered: the engine waits for it before it goes.
   std::shared_ptr<void> Enter();
@@ -81,12 +96,18 @@ struct InferenceEngine::State {
 
   using WithResources = std::function<void(absl::StatusOr<Resources>)>;
   // Calls `next` with what the caches have, or, once it has been made, on a thread for misses.
-  void Gather(const ResolvedMixture& mixture, std::vector<model::ClassPrompts> classes, const RequestContext& context,
-              WithResources next);
-  std::optional<Resources> Find(const std::string& model_directory, const std::vector<patch::MixtureTerm>& terms,
-                                const std::vector<model::ClassPrompts>& classes);
-  absl::StatusOr<Resources> Make(const std::string& model_directory, const std::vector<patch::MixtureTerm>& terms,
-                                 const std::vector<model::ClassPrompts>& classes, const RequestContext& context);
+  void Gather(Wanted wanted, WithResources next);
+  std::optional<Resources> Find(const Wanted& wanted);
+  absl::StatusOr<Resources> Make(const Wanted& wanted);
+  // Weights that are there, or can be mixed from what is there; empty if there is nothing, or too little for so many
+  // images.
+  MixtureWeights FindWeights(const std::shared_ptr<const model::ClipModel>& model, const Wanted& wanted);
+  absl::StatusOr<MixtureWeights> MakeWeights(const std::shared_ptr<const model::ClipModel>& model,
+                                             const Wanted& wanted);
+  // What mixing these images costs more than a plain forward of them.
+  double ExtraSeconds(const model::ClipModel& model, const Wanted& wanted) const;
+  // Counts a request that was mixed, and has its mixture materialised in the background if that has become worth it.
+  void ChargeMixing(const std::shared_ptr<const model::ClipModel>& model, const Wanted& wanted);
   // Cancelled when the request is, or too late.
   base::CancellationToken CallerOf(const RequestContext& context) const;
 
@@ -104,6 +125,7 @@ struct InferenceEngine::State {
   ModelCache models;
   MixtureCache mixtures;
   HeadCache heads;
+  MixtureDemand demand;
   base::Counter& images;
   base::Gauge& mixture_bytes;
   base::Gauge& mixture_misses;
@@ -135,31 +157,71 @@ base::CancellationToken InferenceEngine::State::CallerOf(const RequestContext& c
   return base::CancellationToken::When([context, this] { return !CheckWanted(context, clock.SteadyNow()).ok(); });
 }
 
-std::optional<Resources> InferenceEngine::State::Find(const std::string& model_directory,
-                                                      const std::vector<patch::MixtureTerm>& terms,
-                                                      const std::vector<model::ClassPrompts>& classes) {
+double InferenceEngine::State::ExtraSeconds(const model::ClipModel& model, const Wanted& wanted) const {
+  const ForwardCosts costs = batcher.CostsOf(model.image_encoder);
+  const double products = static_cast<double>(wanted.terms.size() + 1);
+  return (costs.mixed_product * products - costs.plain_image) * static_cast<double>(wanted.images);
+}
+
+void InferenceEngine::State::ChargeMixing(const std::shared_ptr<const model::ClipModel>& model, const Wanted& wanted) {
+  const double price = mixtures.MaterialiseSeconds(*model, wanted.terms.size());
+  if (!demand.Charge(mixtures.KeyOf(*model, wanted.terms), ExtraSeconds(*model, wanted), price)) return;
+  misses->Schedule([this, place = Enter(), model, terms = wanted.terms] {
+    // Whoever needs the mixture will see the error of making it.
+    (void)mixtures.Get(model, terms);
+    ReportCaches();
+  });
+}
+
+MixtureWeights InferenceEngine::State::FindWeights(const std::shared_ptr<const model::ClipModel>& model,
+                                                   const Wanted& wanted) {
+  MixtureWeights weights;
+  weights.materialised = mixtures.Find(model, wanted.terms);
+  if (!model->image_encoder->can_mix()) return weights;
+  if (weights.materialised == nullptr &&
+      ExtraSeconds(*model, wanted) >= mixtures.MaterialiseSeconds(*model, wanted.terms.size())) {
+    return weights;
+  }
+  weights.sources = mixtures.FindSources(model, wanted.terms);
+  if (weights.materialised == nullptr && !weights.sources.empty()) ChargeMixing(model, wanted);
+  return weights;
+}
+
+absl::StatusOr<MixtureWeights> InferenceEngine::State::MakeWeights(const std::shared_ptr<const model::ClipModel>& model,
+                                                                   const Wanted& wanted) {
+  MixtureWeights weights;
+  const bool is_few = ExtraSeconds(*model, wanted) < mixtures.MaterialiseSeconds(*model, wanted.terms.size());
+  if (model->image_encoder->can_mix() && is_few && mixtures.CanHold(*model, wanted.terms.size() + 1)) {
+    MP_ASSIGN_OR_RETURN(weights.sources, mixtures.GetSources(model, wanted.terms));
+    weights.materialised = mixtures.Find(model, wanted.terms);
+    if (weights.materialised == nullptr) ChargeMixing(model, wanted);
+    return weights;
+  }
+  MP_ASSIGN_OR_RETURN(weights.materialised, mixtures.Get(model, wanted.terms));
+  return weights;
+}
+
+std::optional<Resources> InferenceEngine::State::Find(const Wanted& wanted) {
   Resources found;
-  found.model = models.Find(model_directory);
+  found.model = models.Find(wanted.model_directory);
   if (found.model == nullptr) return std::nullopt;
-  found.weights = mixtures.Find(found.model, terms);
-  if (found.weights == nullptr) return std::nullopt;
-  if (!classes.empty()) {
-    found.head = heads.Find(*found.model, classes);
+  if (!wanted.classes.empty()) {
+    found.head = heads.Find(*found.model, wanted.classes);
     if (found.head == nullptr) return std::nullopt;
   }
+  found.weights = FindWeights(found.model, wanted);
+  if (found.weights.materialised == nullptr && found.weights.sources.empty()) return std::nullopt;
   return found;
 }
 
-absl::StatusOr<Resources> InferenceEngine::State::Make(const std::string& model_directory,
-                                                       const std::vector<patch::MixtureTerm>& terms,
-                                                       const std::vector<model::ClassPrompts>& classes,
-                                                       const RequestContext& context) {
+absl::StatusOr<Resources> InferenceEngine::State::Make(const Wanted& wanted) {
+  const RequestContext& context = wanted.context;
   MP_RETURN_IF_ERROR(CheckWanted(context, clock.SteadyNow()));
   Resources made;
-  MP_ASSIGN_OR_RETURN(made.model, models.Get(model_directory));
-  MP_ASSIGN_OR_RETURN(made.weights, mixtures.Get(made.model, terms));
-  if (!classes.empty()) {
-    auto head = heads.Get(made.model, classes, CallerOf(context));
+  MP_ASSIGN_OR_RETURN(made.model, models.Get(wanted.model_directory));
+  MP_ASSIGN_OR_RETURN(made.weights, MakeWeights(made.model, wanted));
+  if (!wanted.classes.empty()) {
+    auto head = heads.Get(made.model, wanted.classes, CallerOf(context));
     MP_RETURN_IF_ERROR(CheckWanted(context, clock.SteadyNow()));  // what the head's own CANCELLED is about
     MP_RETURN_IF_ERROR(head.status());
     made.head = *std::move(head);
@@ -168,15 +230,11 @@ absl::StatusOr<Resources> InferenceEngine::State::Make(const std::string& model_
   return made;
 }
 
-void InferenceEngine::State::Gather(const ResolvedMixture& mixture, std::vector<model::ClassPrompts> classes,
-                                    const RequestContext& context, WithResources next) {
-  std::vector<patch::MixtureTerm> terms = patch::CanonicalTerms(mixture.terms);
-  if (std::optional<Resources> found = Find(mixture.model_directory, terms, classes); found.has_value()) {
-    return next(*std::move(found));
-  }
-  misses->Schedule(
-      [this, directory = mixture.model_directory, terms = std::move(terms), classes = std::move(classes), context,
-       next = std::move(next)] { next(tensor::Guarded([&] { return Make(directory, terms, classes, context); })); });
+void InferenceEngine::State::Gather(Wanted wanted, WithResources next) {
+  if (std::optional<Resources> found = Find(wanted); found.has_value()) return next(*std::move(found));
+  misses->Schedule([this, wanted = std::move(wanted), next = std::move(next)] {
+    next(tensor::Guarded([&] { return Make(wanted); }));
+  });
 }
 
 void InferenceEngine::State::Forward(const Resources& resources, std::vector<ImageInput> inputs,
@@ -206,7 +264,7 @@ absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(
   for (int64_t begin = 0; begin < pixels.size(0); begin += images_at_once) {
     ForwardRequest request;
     request.encoder = model->image_encoder;
-    request.weights = shared_weights;
+    request.weights.materialised = shared_weights;
     request.count = std::min(images_at_once, pixels.size(0) - begin);
     request.image_size = {pixels.size(2), pixels.size(3)};
     request.priority = Priority::kBackground;
@@ -229,6 +287,7 @@ InferenceEngine::~InferenceEngine() { state_->WaitUntilNoneInFlight(); }
 
 void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done) {
   const RequestContext context = request.context;
+  const auto images = static_cast<int64_t>(request.images.size());
   auto run = [state = state_.get(), place = state_->Enter(), inputs = std::move(request.images), context,
               top_k = request.top_k, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
     if (!resources.ok()) return done(resources.status());
@@ -248,11 +307,14 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
           }));
         });
   };
-  state_->Gather(request.mixture, std::move(request.classes), context, std::move(run));
+  state_->Gather({request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms),
+                  std::move(request.classes), images, context},
+                 std::move(run));
 }
 
 void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<void(absl::StatusOr<Embeddings>)> done) {
   const RequestContext context = request.context;
+  const auto images = static_cast<int64_t>(request.images.size());
   auto run = [state = state_.get(), place = state_->Enter(), inputs = std::move(request.images), context,
               normalize = request.normalize, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
     if (!resources.ok()) return done(resources.status());
@@ -267,7 +329,9 @@ void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<vo
                      }));
                    });
   };
-  state_->Gather(request.mixture, /*classes=*/{}, context, std::move(run));
+  state_->Gather(
+      {request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms), /*classes=*/{}, images, context},
+      std::move(run));
 }
 
 void InferenceEngine::EncodeTexts(std::string model_directory, std::vector<std::string> texts, bool normalize,

@@ -3,13 +3,17 @@
 // Thread safety: thread-safe. Get blocks while a value is made: not for gRPC threads.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "core/base/clock.h"
 #include "core/model/clip_model.h"
 #include "core/model/encoder_weights.h"
 #include "core/patch/mixture.h"
+#include "core/serve/forward_request.h"
 #include "core/serve/single_flight_cache.h"
 #include "core/store/blob_store.h"
 
@@ -18,8 +22,9 @@ namespace modelpatch::serve {
 // Materialised mixtures of all models, by model and canonical terms, rounded once to the precision of the server.
 class MixtureCache {
  public:
-  // `blobs` outlives the cache.
-  MixtureCache(int64_t maximum_bytes, model::Precision precision, const store::BlobStore& blobs);
+  // `blobs` and `clock` outlive the cache.
+  MixtureCache(int64_t maximum_bytes, model::Precision precision, const store::BlobStore& blobs,
+               const base::Clock& clock);
 
   // θ of the mixture, interpolated once for all who wait. At fp32 θ_zs itself is the model's own copy and costs
   // nothing.
@@ -28,6 +33,21 @@ class MixtureCache {
   // The mixture if it is there.
   std::shared_ptr<const model::EncoderWeights> Find(const std::shared_ptr<const model::ClipModel>& model,
                                                     std::span<const patch::MixtureTerm> canonical_terms);
+  // What the mixture is a sum of, to be mixed within a batch: θ_zs and the checkpoints, in the precision of the server.
+  // Loads those that are not there; interpolates nothing.
+  absl::StatusOr<std::vector<MixtureWeights::Source>> GetSources(const std::shared_ptr<const model::ClipModel>& model,
+                                                                 std::span<const patch::MixtureTerm> canonical_terms);
+  // The same if all are there, else nothing.
+  std::vector<MixtureWeights::Source> FindSources(const std::shared_ptr<const model::ClipModel>& model,
+                                                  std::span<const patch::MixtureTerm> canonical_terms);
+
+  // Whether so many towers can be resident at once.
+  bool CanHold(const model::ClipModel& model, size_t towers) const;
+  // How long it takes to materialise such a mixture, as far as it is known from those that were.
+  double MaterialiseSeconds(const model::ClipModel& model, size_t terms) const;
+  // Equal for equal mixtures, and for no others.
+  std::string KeyOf(const model::ClipModel& model, std::span<const patch::MixtureTerm> canonical_terms) const;
+
   // The fp32 weights of one blob on the model's device, to mix.
   absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> GetBlob(const std::shared_ptr<const model::ClipModel>& model,
                                                                    const std::string& blob);
@@ -44,13 +64,16 @@ class MixtureCache {
  private:
   absl::StatusOr<std::shared_ptr<const Entry>> GetExact(const std::shared_ptr<const model::ClipModel>& model,
                                                         const std::string& blob);
-  std::string KeyOf(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms) const;
   // The mixture in fp32, made anew unless it is θ_zs or one blob.
   absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> Mix(const std::shared_ptr<const model::ClipModel>& model,
                                                                std::span<const patch::MixtureTerm> canonical_terms);
 
+  const int64_t maximum_bytes_;
   const model::Precision precision_;
   const store::BlobStore& blobs_;
+  const base::Clock& clock_;
+  // Of a byte read or written while a mixture is materialised.
+  std::atomic<double> seconds_per_byte_;
   SingleFlightCache<Entry> cache_;
 };
 

@@ -20,6 +20,8 @@ struct RequestContext {
   // What has not started by then is dropped with DEADLINE_EXCEEDED.
   base::SteadyTime deadline = base::SteadyTime::max();
   base::CancellationToken cancellation;
+  // Who asks: clients are served in turn.
+  std::string client;
 };
 
 // CANCELLED or DEADLINE_EXCEEDED if nobody waits for the answer any more.

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -120,12 +121,20 @@ absl::StatusOr<train::StepSpec> ReadSpec(const std::string& step_directory) {
   return spec;
 }
 
+// Leaves the cores to inference. The priority of a process counts within its session alone where the kernel groups
+// sessions (sched_autogroup_enabled), and a step has a session of its own: the group's priority is lowered too.
+void YieldToInference(base::Logger& log) {
+  if (setpriority(PRIO_PROCESS, 0, kLowestPriority) != 0) {
+    log.Warning("cannot lower the priority", {{"error", std::strerror(errno)}});
+  }
+  // Not there on a kernel that groups nothing.
+  std::ofstream("/proc/self/autogroup") << kLowestPriority;
+}
+
 // Takes what the lease gives, and no more.
 absl::Status PrepareProcess(const train::StepSpec& spec, base::Logger& log) {
   MP_ASSIGN_OR_RETURN(const tensor::Device device, tensor::Device::Parse(spec.device));
-  if (!device.is_cuda() && setpriority(PRIO_PROCESS, 0, kLowestPriority) != 0) {
-    log.Warning("cannot lower the priority", {{"error", std::strerror(errno)}});
-  }
+  if (!device.is_cuda()) YieldToInference(log);
   tensor::KeepHeapForActivations();
   tensor::SetIntraOpThreads(spec.threads);
   if (spec.lease_bytes > 0) tensor::LimitDeviceMemory(device, spec.lease_bytes);

@@ -33,8 +33,8 @@ TEST(EncoderWeightsTest, Fp32IsTheWeightSetItself) {
   const EncoderWeights weights(parts.image_weights, Precision::kFloat32);
   EXPECT_EQ(weights.views()[0].data_ptr(), parts.image_weights.views()[0].data_ptr());
   EXPECT_EQ(weights.bytes(), parts.image_weights.bytes());
-  EXPECT_TRUE(weights.IsSameAs(EncoderWeights(parts.image_weights, Precision::kFloat32)));
-  EXPECT_FALSE(weights.IsSameAs(EncoderWeights(parts.image_weights.Clone(), Precision::kFloat32)));
+  EXPECT_EQ(weights.id(), EncoderWeights(parts.image_weights, Precision::kFloat32).id());
+  EXPECT_NE(weights.id(), EncoderWeights(parts.image_weights.Clone(), Precision::kFloat32).id());
 }
 
 TEST(EncoderWeightsTest, Bf16HoldsNothingOfTheWeightSetAndAboutHalfOfItsBytes) {

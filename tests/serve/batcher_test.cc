@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/model/mixed_layers.h"
 #include "tests/support/fakes.h"
 #include "tests/support/status_matchers.h"
 
@@ -33,10 +34,27 @@ class FakeEncoder final : public model::ImageEncoder {
     return pixels.flatten(1).sum(1, /*keepdim=*/true) * weights[0];
   }
 
+  at::Tensor Mixed(const model::MixedBatch& batch, const at::Tensor& pixels) const {
+    const std::lock_guard<std::mutex> lock(mutex);
+    mixed_batches.push_back(pixels.size(0));
+    at::Tensor features = pixels.flatten(1).sum(1, /*keepdim=*/true);
+    const size_t count = batch.sources.size();
+    for (int64_t sample = 0; sample < batch.samples(); ++sample) {
+      float factor = 0;
+      for (size_t source = 0; source < count; ++source) {
+        factor += batch.coefficients[static_cast<size_t>(sample) * count + source] *
+                  (*batch.sources[source])[0].item<float>();
+      }
+      features[sample] *= factor;
+    }
+    return features;
+  }
+
   mutable std::promise<void> entered;
   mutable std::promise<void> release;
   mutable std::mutex mutex;
   mutable std::vector<int64_t> batches;
+  mutable std::vector<int64_t> mixed_batches;
 };
 
 // The first forward is held up until told; later ones run at once.
@@ -46,6 +64,10 @@ class GatedEncoder final : public model::ImageEncoder {
   at::Tensor Forward(const std::vector<at::Tensor>& weights, const at::Tensor& pixels) const override {
     if (!gate_used_.exchange(true)) return gate.Forward(weights, pixels);
     return gate.Plain(weights, pixels);
+  }
+  bool can_mix() const override { return true; }
+  at::Tensor MixedForward(const model::MixedBatch& batch, const at::Tensor& pixels) const override {
+    return gate.Mixed(batch, pixels);
   }
   FakeEncoder gate;
 
@@ -65,7 +87,7 @@ class BatcherTest : public ::testing::Test {
                          int64_t count = 1) const {
     ForwardRequest request;
     request.encoder = encoder_;
-    request.weights = weights;
+    request.weights.materialised = weights;
     request.pixels.assign(static_cast<size_t>(count * 3), value);
     request.count = count;
     request.image_size = 1;
@@ -95,7 +117,16 @@ class BatcherTest : public ::testing::Test {
   }
 
   const std::shared_ptr<const tensor::WeightLayout> layout_ = *tensor::WeightLayout::Make({{"factor", {1}}});
+  // The mixture (1 − alpha)·1 + alpha·3, to be mixed.
+  ForwardRequest MixedRequest(double alpha, float value) const {
+    ForwardRequest request = Request(nullptr, value);
+    request.weights.sources = {{one_, 1 - alpha}, {three_, alpha}};
+    return request;
+  }
+
   const std::shared_ptr<GatedEncoder> encoder_ = std::make_shared<GatedEncoder>();
+  const std::shared_ptr<const model::EncoderWeights> one_ = Weights(1);
+  const std::shared_ptr<const model::EncoderWeights> three_ = Weights(3);
   const std::unique_ptr<base::MetricRegistry> metrics_ = base::MakeNullMetricRegistry();
   testing::FakeClock clock_;
 };
@@ -185,6 +216,48 @@ TEST_F(BatcherTest, InteractiveRequestsOvertakeBackgroundOnes) {
   EXPECT_EQ(Feature(quick), 3);
   EXPECT_EQ(Feature(slow), 3);
   EXPECT_EQ(encoder_->gate.batches, (std::vector<int64_t>{1, 2, 3}));
+}
+
+TEST_F(BatcherTest, RequestsOfDifferentMixturesShareAMixedBatch) {
+  Batcher batcher({}, clock_, *metrics_);
+  auto first = Occupy(batcher);
+  auto quarter = Submit(batcher, MixedRequest(0.25, 1));
+  auto half = Submit(batcher, MixedRequest(0.5, 2));
+  auto all = Submit(batcher, MixedRequest(1, 1));
+  Release();
+  EXPECT_FLOAT_EQ(Feature(quarter), 3 * 1.5F);
+  EXPECT_FLOAT_EQ(Feature(half), 6 * 2.0F);
+  EXPECT_FLOAT_EQ(Feature(all), 3 * 3.0F);
+  // The last is the batch; what came before it measured the costs.
+  ASSERT_FALSE(encoder_->gate.mixed_batches.empty());
+  EXPECT_EQ(encoder_->gate.mixed_batches.back(), 3);
+}
+
+TEST_F(BatcherTest, ClientsAreServedInTurn) {
+  Batcher batcher({/*maximum_batch=*/1, /*maximum_queued_images=*/100}, clock_, *metrics_);
+  auto first = Occupy(batcher);
+  std::mutex mutex;
+  std::vector<std::string> served;
+  std::vector<std::future<void>> answers;
+  const auto submit = [&](const std::string& client) {
+    ForwardRequest request = Request(one_, 1);
+    request.client = client;
+    auto answered = std::make_shared<std::promise<void>>();
+    answers.push_back(answered->get_future());
+    batcher.Submit(std::move(request), [&, client, answered](const absl::StatusOr<ForwardResult>& result) {
+      EXPECT_OK(result);
+      {
+        const std::lock_guard<std::mutex> lock(mutex);
+        served.push_back(client);
+      }
+      answered->set_value();
+    });
+  };
+  for (int i = 0; i < 3; ++i) submit("greedy");
+  submit("modest");
+  Release();
+  for (auto& answer : answers) answer.wait();
+  EXPECT_EQ(served, (std::vector<std::string>{"greedy", "modest", "greedy", "greedy"}));
 }
 
 TEST_F(BatcherTest, WhatWaitsAtTheEndIsAnswered) {

@@ -1,0 +1,159 @@
+#include "core/serve/batch_forward.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <vector>
+
+#include "core/model/mixed_layers.h"
+#include "core/tensor/compat.h"
+#include "core/tensor/guard.h"
+
+namespace modelpatch::serve {
+namespace {
+
+// Images of the larger forward that is measured, how often each is, and from when on one forward must do.
+constexpr int64_t kMeasuredImages = 4;
+constexpr int kMeasurements = 2;
+constexpr double kSlowForwardSeconds = 0.02;
+// Of a mixed product over a plain image, where it is not measured: what the benchmarks show.
+constexpr double kUsualMixedOverhead = 1.05;
+
+// [images, 3, h, w] of the requests, in the order given.
+at::Tensor GatherPixels(std::span<const WaitingForward> batch, const std::vector<size_t>& order) {
+  int64_t images = 0;
+  for (const WaitingForward& waiting : batch) images += waiting.request.count;
+  const data::ImageSize size = batch[0].request.image_size;
+  at::Tensor pixels = at::empty({images, 3, size.height, size.width}, at::kFloat);
+  float* to = pixels.data_ptr<float>();
+  for (const size_t i : order) to = std::copy(batch[i].request.pixels.begin(), batch[i].request.pixels.end(), to);
+  return pixels;
+}
+
+std::vector<const void*> SourceIds(const ForwardRequest& request) {
+  std::vector<const void*> ids;
+  for (const auto& source : request.weights.sources) ids.push_back(source.weights->id());
+  return ids;
+}
+
+// Requests of the same sources next to each other, so that their products are one.
+std::vector<size_t> OrderBySources(std::span<const WaitingForward> batch) {
+  std::vector<size_t> order(batch.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return SourceIds(batch[a].request) < SourceIds(batch[b].request); });
+  return order;
+}
+
+model::MixedBatch MixedBatchOf(std::span<const WaitingForward> batch, const std::vector<size_t>& order) {
+  model::MixedBatch mixed;
+  std::vector<const void*> ids;
+  for (const WaitingForward& waiting : batch) {
+    for (const auto& source : waiting.request.weights.sources) {
+      if (std::find(ids.begin(), ids.end(), source.weights->id()) != ids.end()) continue;
+      ids.push_back(source.weights->id());
+      mixed.sources.push_back(&source.weights->views());
+    }
+  }
+  for (const size_t i : order) {
+    std::vector<float> row(ids.size(), 0);
+    for (const auto& source : batch[i].request.weights.sources) {
+      const auto place = std::find(ids.begin(), ids.end(), source.weights->id()) - ids.begin();
+      row[static_cast<size_t>(place)] += static_cast<float>(source.coefficient);
+    }
+    for (int64_t image = 0; image < batch[i].request.count; ++image) {
+      mixed.coefficients.insert(mixed.coefficients.end(), row.begin(), row.end());
+    }
+  }
+  return mixed;
+}
+
+// Features come in the order of the forward; requests want them in their own.
+at::Tensor InRequestOrder(const at::Tensor& features, std::span<const WaitingForward> batch,
+                          const std::vector<size_t>& order) {
+  std::vector<at::Tensor> parts(batch.size());
+  int64_t row = 0;
+  for (const size_t i : order) {
+    parts[i] = features.narrow(0, row, batch[i].request.count);
+    row += batch[i].request.count;
+  }
+  return at::cat(parts);
+}
+
+at::Tensor RunMixed(std::span<const WaitingForward> batch) {
+  const std::vector<size_t> order = OrderBySources(batch);
+  const model::MixedBatch mixed = MixedBatchOf(batch, order);
+  const ForwardRequest& first = batch[0].request;
+  const auto device = tensor::ToTorchDevice(first.weights.sources[0].weights->device());
+  return InRequestOrder(first.encoder->MixedForward(mixed, GatherPixels(batch, order).to(device)).cpu(), batch, order);
+}
+
+at::Tensor RunPlain(std::span<const WaitingForward> batch) {
+  std::vector<size_t> order(batch.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const ForwardRequest& first = batch[0].request;
+  const model::EncoderWeights& weights = *first.weights.materialised;
+  const at::Tensor pixels = GatherPixels(batch, order).to(tensor::ToTorchDevice(weights.device()));
+  return first.encoder->Forward(weights.views(), pixels).cpu();
+}
+
+template <typename Work>
+double BestSeconds(const base::Clock& clock, int repetitions, const Work& work) {
+  double best = 0;
+  for (int i = 0; i < repetitions; ++i) {
+    const base::SteadyTime begin = clock.SteadyNow();
+    work();
+    const double seconds = std::chrono::duration<double>(clock.SteadyNow() - begin).count();
+    best = i == 0 ? seconds : std::min(best, seconds);
+  }
+  return best;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const at::Tensor>> RunForward(std::span<const WaitingForward> batch, bool is_mixed) {
+  return tensor::Guarded([&] {
+    const at::NoGradGuard no_grad;
+    return std::make_shared<const at::Tensor>(is_mixed ? RunMixed(batch) : RunPlain(batch));
+  });
+}
+
+std::shared_ptr<const at::Tensor> RowsOf(const at::Tensor& features, int64_t first, int64_t count) {
+  return std::make_shared<const at::Tensor>(features.narrow(0, first, count));
+}
+
+absl::StatusOr<ForwardCosts> MeasureCosts(const ForwardRequest& request, const base::Clock& clock) {
+  return tensor::Guarded([&] {
+    const at::NoGradGuard no_grad;
+    const auto& sources = request.weights.sources;
+    const auto& first = sources.front().weights->views();
+    const auto& last = sources.back().weights->views();
+    const auto device = tensor::ToTorchDevice(sources.front().weights->device());
+    const auto pixels = [&](int64_t images) {
+      return at::zeros({images, 3, request.image_size.height, request.image_size.width}).to(device);
+    };
+    const auto plain = [&](int64_t images, int repetitions) {
+      const at::Tensor input = pixels(images);
+      return BestSeconds(clock, repetitions, [&] { request.encoder->Forward(first, input).cpu(); });
+    };
+    const auto mixed = [&](int64_t images) {
+      const model::MixedBatch batch{{&first, &last}, std::vector<float>(static_cast<size_t>(2 * images), 0.5F)};
+      const at::Tensor input = pixels(images);
+      return BestSeconds(clock, kMeasurements, [&] { request.encoder->MixedForward(batch, input).cpu(); });
+    };
+    const double once = plain(1, 1);
+    if (once > kSlowForwardSeconds) return ForwardCosts{0, once, 0, kUsualMixedOverhead * once};
+    const double plain_one = plain(1, kMeasurements);
+    const double plain_image = (plain(kMeasuredImages, kMeasurements) - plain_one) / (kMeasuredImages - 1);
+    const double mixed_one = mixed(1);
+    const double mixed_product = (mixed(kMeasuredImages) - mixed_one) / (2 * (kMeasuredImages - 1));
+    // A clock too coarse, or a machine too busy, to tell.
+    if (plain_image <= 0 || mixed_product <= 0) return ForwardCosts{};
+    return ForwardCosts{std::max(0.0, plain_one - plain_image), plain_image,
+                        std::max(0.0, mixed_one - 2 * mixed_product), mixed_product};
+  });
+}
+
+}  // namespace modelpatch::serve
