@@ -86,11 +86,11 @@ data::DecodeLimits DecodeLimitsOf(const ServerOptions& options) {
 
 serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor::Device& device) {
   serve::EngineOptions engine;
-  engine.device = device;
-  engine.model_cache_bytes = options.model_cache_bytes;
-  engine.precision = options.precision;
-  engine.mixture_cache_bytes = options.mixture_cache_bytes;
-  engine.head_cache_bytes = options.head_cache_bytes;
+  engine.caches.device = device;
+  engine.caches.precision = options.precision;
+  engine.caches.model_bytes = options.model_cache_bytes;
+  engine.caches.mixture_bytes = options.mixture_cache_bytes;
+  engine.caches.head_bytes = options.head_cache_bytes;
   engine.decode_limits = DecodeLimitsOf(options);
   engine.prompt_limits.maximum_classes = options.maximum_classes;
   engine.prompt_limits.maximum_prompt_bytes = options.maximum_prompt_bytes;

@@ -18,16 +18,11 @@
 #include "core/patch/sweep.h"
 #include "core/serve/batcher.h"
 #include "core/serve/request.h"
+#include "core/serve/resource_caches.h"
 #include "core/serve/scores.h"
 #include "core/store/blob_store.h"
 
 namespace modelpatch::serve {
-
-// A mixture with all names resolved: where the model lies, and blobs by digest.
-struct ResolvedMixture {
-  std::string model_directory;
-  std::vector<patch::MixtureTerm> terms;
-};
 
 struct ClassifyRequest {
   ResolvedMixture mixture;
@@ -64,12 +59,7 @@ struct Embeddings {
 };
 
 struct EngineOptions {
-  tensor::Device device;
-  // Of the image encoder's matrix products.
-  model::Precision precision = model::Precision::kFloat32;
-  int64_t mixture_cache_bytes = int64_t{2} << 30;
-  int64_t head_cache_bytes = int64_t{256} << 20;
-  int64_t model_cache_bytes = int64_t{8} << 30;
+  CacheOptions caches;
   // Pixels that one sweep or evaluation may hold.
   int64_t sweep_bytes = int64_t{4} << 30;
   data::DecodeLimits decode_limits;
@@ -94,6 +84,9 @@ class InferenceEngine {
   absl::StatusOr<std::shared_ptr<const model::ClipModel>> GetModel(const std::string& model_directory);
   // Forgets a model and what was derived from it; requests that hold it finish.
   void EvictModel(const std::string& model_directory);
+
+  // As ResourceCaches::Pin.
+  void Pin(std::vector<ResolvedMixture> mixtures);
 
   // Blocking, for a thread of the caller: opens the tasks' splits and sweeps through the batcher at the lowest
   // priority. RESOURCE_EXHAUSTED (SWEEP_TOO_LARGE) if the splits' pixels do not fit.

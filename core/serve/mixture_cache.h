@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/clock.h"
@@ -41,11 +43,13 @@ class MixtureCache {
   std::vector<MixtureWeights::Source> FindSources(const std::shared_ptr<const model::ClipModel>& model,
                                                   std::span<const patch::MixtureTerm> canonical_terms);
 
+  // Keeps these (see KeyOf) whatever else is asked for, and what was pinned before no longer.
+  void SetPinned(std::set<std::string> keys) { cache_.SetPinned(std::move(keys)); }
   // Whether so many towers can be resident at once.
   bool CanHold(const model::ClipModel& model, size_t towers) const;
   // How long it takes to materialise such a mixture, as far as it is known from those that were.
   double MaterialiseSeconds(const model::ClipModel& model, size_t terms) const;
-  // Equal for equal mixtures, and for no others.
+  // The name of a mixture in this cache.
   std::string KeyOf(const model::ClipModel& model, std::span<const patch::MixtureTerm> canonical_terms) const;
 
   // The fp32 weights of one blob on the model's device, to mix.

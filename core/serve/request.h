@@ -7,8 +7,15 @@
 #include "core/base/cancellation.h"
 #include "core/base/clock.h"
 #include "core/base/status.h"
+#include "core/patch/mixture.h"
 
 namespace modelpatch::serve {
+
+// A mixture with all names resolved: where the model lies, and blobs by digest.
+struct ResolvedMixture {
+  std::string model_directory;
+  std::vector<patch::MixtureTerm> terms;
+};
 
 // Either encoded bytes, or fp32 [3, h, w] of the model's size, already normalised.
 struct ImageInput {

@@ -1,8 +1,8 @@
 // SingleFlightCache: immutable values by key, up to a byte budget, each built once for all who wait for it.
 //
 // Thread safety: thread-safe. Get blocks while a value is built, so it is not for threads that must not block. Values
-// are shared: what is evicted lives on while somebody holds it. Least recently used goes first; a value larger than the
-// budget is given to who asked and not kept.
+// are shared: what is evicted lives on while somebody holds it. Least recently used goes first, except what is pinned;
+// a value larger than the budget is given to who asked and not kept.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +82,13 @@ class SingleFlightCache {
     return found->second.built.value;
   }
 
+  // These keys, and no others any more, stay when the budget is exceeded; they count towards it.
+  void SetPinned(std::set<std::string> keys) {
+    base::MutexLock lock(mutex_);
+    pinned_ = std::move(keys);
+    EvictUntilWithinBudget();
+  }
+
   // Forgets all keys that start with `prefix`.
   void EvictPrefix(const std::string& prefix) {
     base::MutexLock lock(mutex_);
@@ -142,11 +150,17 @@ class SingleFlightCache {
     bytes_ += built.bytes;
     order_.push_front(key);
     entries_.insert_or_assign(key, Entry{std::move(built), order_.begin()});
-    while (bytes_ > maximum_bytes_) {
-      const auto oldest = entries_.find(order_.back());
-      bytes_ -= oldest->second.built.bytes;
-      entries_.erase(oldest);
-      order_.pop_back();
+    EvictUntilWithinBudget();
+  }
+
+  void EvictUntilWithinBudget() MP_REQUIRES(mutex_) {
+    for (auto oldest = order_.end(); bytes_ > maximum_bytes_ && oldest != order_.begin();) {
+      --oldest;
+      if (pinned_.contains(*oldest)) continue;
+      const auto entry = entries_.find(*oldest);
+      bytes_ -= entry->second.built.bytes;
+      entries_.erase(entry);
+      oldest = order_.erase(oldest);
     }
   }
 
@@ -156,6 +170,7 @@ class SingleFlightCache {
   base::CondVar condition_;
   std::map<std::string, Entry> entries_ MP_GUARDED_BY(mutex_);
   std::list<std::string> order_ MP_GUARDED_BY(mutex_);  // most recently used first
+  std::set<std::string> pinned_ MP_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<Flight>> flights_ MP_GUARDED_BY(mutex_);
   int64_t bytes_ MP_GUARDED_BY(mutex_) = 0;
   int64_t hits_ MP_GUARDED_BY(mutex_) = 0;

@@ -23,7 +23,7 @@ model::PromptLimits LimitsOf(const ServerOptions& options) {
   return limits;
 }
 
-serve::RequestContext ContextOf(const UnaryCall& call) { return {call.deadline(), call.cancellation()}; }
+serve::RequestContext ContextOf(const UnaryCall& call) { return {call.deadline(), call.cancellation(), call.client()}; }
 
 void FillTimings(const serve::Timings& timings, base::SteadyTime start, v1::Timings* message) {
   message->set_preprocess_milliseconds(timings.preprocess_seconds * kMillisecondsPerSecond);

@@ -17,7 +17,7 @@ base::SteadyTime SteadyDeadline(const grpc::CallbackServerContext& context) {
 }
 
 UnaryCall::UnaryCall(const grpc::CallbackServerContext& context)
-    : deadline_(SteadyDeadline(context)), start_(std::chrono::steady_clock::now()) {}
+    : deadline_(SteadyDeadline(context)), start_(std::chrono::steady_clock::now()), client_(context.peer()) {}
 
 absl::Status UnaryCall::CheckWanted() const {
   if (std::chrono::steady_clock::now() >= deadline_) {

@@ -8,6 +8,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <functional>
+#include <string>
 
 #include "core/base/cancellation.h"
 #include "core/base/clock.h"
@@ -26,6 +27,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   base::CancellationToken cancellation() const { return cancellation_.token(); }
   base::SteadyTime deadline() const { return deadline_; }
   base::SteadyTime start() const { return start_; }
+  // The connection that it came over: clients are served in turn.
+  const std::string& client() const { return client_; }
 
   // CANCELLED or DEADLINE_EXCEEDED if nobody waits for the answer any more.
   absl::Status CheckWanted() const;
@@ -41,6 +44,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   base::CancellationSource cancellation_;
   const base::SteadyTime deadline_;
   const base::SteadyTime start_;
+  const std::string client_;
 };
 
 // Runs `work` on `executor` and answers with what it returns. An exception (memory that could not be had) is an error

@@ -75,9 +75,9 @@ class InferenceEngineTest : public ::testing::Test {
 TEST_F(InferenceEngineTest, Bf16IsCloseToFp32AndHoldsHalfOfTheBytes) {
   ASSERT_OK_AND_ASSIGN(const ClassifyResult exact, Classify(Request(0.5)));
   EngineOptions options;
-  options.precision = model::Precision::kBFloat16;
+  options.caches.precision = model::Precision::kBFloat16;
   // One mixture in fp32 would not fit.
-  options.mixture_cache_bytes = model_->image_weights.bytes() * 6 / 10;
+  options.caches.mixture_bytes = model_->image_weights.bytes() * 6 / 10;
   engine_ = std::make_unique<InferenceEngine>(options, executor_, blobs_, clock_, *metrics_);
   for (const double alpha : {0.0, 0.5, 1.0}) ASSERT_OK(Classify(Request(alpha)).status());
   ASSERT_OK_AND_ASSIGN(const ClassifyResult rounded, Classify(Request(0.5)));

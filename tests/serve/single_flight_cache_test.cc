@@ -52,6 +52,22 @@ TEST(SingleFlightCacheTest, AValueLargerThanTheBudgetIsGivenAndNotKept) {
   EXPECT_NE(cache.Find("small"), nullptr);
 }
 
+TEST(SingleFlightCacheTest, WhatIsPinnedStaysUntilItIsNot) {
+  Cache cache(20);
+  cache.SetPinned({"a", "later"});
+  for (const char* key : {"a", "b", "c", "later"}) EXPECT_OK(cache.Get(key, Build(1, 10)));
+  EXPECT_NE(cache.Find("a"), nullptr);
+  EXPECT_NE(cache.Find("later"), nullptr);
+  EXPECT_EQ(cache.Find("c"), nullptr);
+  // With both pinned there is room for nothing else.
+  EXPECT_OK(cache.Get("d", Build(1, 10)));
+  EXPECT_EQ(cache.Find("d"), nullptr);
+  cache.SetPinned({});
+  EXPECT_OK(cache.Get("d", Build(1, 10)));
+  EXPECT_NE(cache.Find("d"), nullptr);
+  EXPECT_EQ(cache.statistics().bytes, 20);
+}
+
 TEST(SingleFlightCacheTest, AnErrorIsForgotten) {
   Cache cache(20);
   const auto fail = [](const base::CancellationToken&) -> absl::StatusOr<Cache::Built> {
