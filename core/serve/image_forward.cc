@@ -5,40 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
 #include "core/base/mutex.h"
+#include "core/serve/image_input.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::serve {
 namespace {
-
-absl::Status CheckPixels(const std::vector<float>& pixels, data::ImageSize image_size) {
-  const auto wanted = static_cast<size_t>(3 * image_size.pixels());
-  if (pixels.size() != wanted) {
-    return base::InvalidArgument("BAD_IMAGE_TENSOR",
-                                 fmt::format("the tensor has {} values; this model takes 3·{}·{} = {}", pixels.size(),
-                                             image_size.height, image_size.width, wanted));
-  }
-  if (!std::all_of(pixels.begin(), pixels.end(), [](float value) { return std::isfinite(value); })) {
-    return base::InvalidArgument("BAD_IMAGE_TENSOR", "the tensor holds NaN or infinity");
-  }
-  return absl::OkStatus();
-}
-
-// Writes fp32 [3, h, w] to `out`.
-absl::Status PreprocessImage(const ImageInput& image, const data::PreprocessConfig& config,
-                             const data::DecodeLimits& limits, float* out) {
-  if (!image.pixels.empty()) {
-    MP_RETURN_IF_ERROR(CheckPixels(image.pixels, config.image_size));
-    std::copy(image.pixels.begin(), image.pixels.end(), out);
-    return absl::OkStatus();
-  }
-  MP_ASSIGN_OR_RETURN(const data::RgbImage pixels, data::PreprocessToPixels(image.encoded, config, limits));
-  data::NormalizeToPlanar(pixels.pixels.data(), config, out);
-  return absl::OkStatus();
-}
 
 class SlicedForward : public std::enable_shared_from_this<SlicedForward> {
  public:
@@ -131,11 +105,7 @@ class SlicedForward : public std::enable_shared_from_this<SlicedForward> {
     std::vector<at::Tensor> parts;
     for (const auto& part : parts_) parts.push_back(*part);
     const auto features = std::make_shared<const at::Tensor>(parts.size() == 1 ? parts[0] : at::cat(parts));
-    if (!at::isfinite(*features).all().item<bool>()) {
-      return base::FailedPrecondition(
-          "FEATURES_NOT_FINITE",
-          "the image features are infinite or not a number at this mixture; use coefficients closer to [0, 1]");
-    }
+    MP_RETURN_IF_ERROR(CheckFeatures(*features));
     return ImageFeatures{features, timings_};
   }
 
@@ -156,6 +126,13 @@ class SlicedForward : public std::enable_shared_from_this<SlicedForward> {
 };
 
 }  // namespace
+
+absl::Status CheckFeatures(const at::Tensor& features) {
+  if (at::isfinite(features).all().item<bool>()) return absl::OkStatus();
+  return base::FailedPrecondition(
+      "FEATURES_NOT_FINITE",
+      "the image features are infinite or not a number at this mixture; use coefficients closer to [0, 1]");
+}
 
 void EncodeInSlices(ImageForwardInput input, const ImageForwardOptions& options, base::Executor& executor,
                     Batcher& batcher, const base::Clock& clock,

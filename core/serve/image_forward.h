@@ -37,9 +37,12 @@ struct ImageFeatures {
   Timings timings;
 };
 
+// FAILED_PRECONDITION (FEATURES_NOT_FINITE) where the weights have grown too large.
+absl::Status CheckFeatures(const at::Tensor& features);
+
 // Returns at once; `done` is called exactly once, on a thread of the executor or the batcher, which both outlive it.
 // INVALID_ARGUMENT: NO_IMAGES, and those of an image that cannot be read, with its field `images[i]`;
-// FAILED_PRECONDITION (FEATURES_NOT_FINITE) where the weights have grown too large; the batcher's errors.
+// CheckFeatures's; the batcher's.
 void EncodeInSlices(ImageForwardInput input, const ImageForwardOptions& options, base::Executor& executor,
                     Batcher& batcher, const base::Clock& clock,
                     std::function<void(absl::StatusOr<ImageFeatures>)> done);

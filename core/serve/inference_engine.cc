@@ -11,6 +11,7 @@
 
 #include "core/base/mutex.h"
 #include "core/data/task.h"
+#include "core/serve/auto_alpha.h"
 #include "core/serve/image_forward.h"
 #include "core/tensor/guard.h"
 
@@ -45,6 +46,39 @@ absl::Status CheckSweepBytes(const std::vector<data::Task>& tasks,
                                      images, images * per_image, maximum_bytes));
 }
 
+ClassifyResult Score(const ImageFeatures& forward, const Resources& resources, int64_t top_k) {
+  const model::ClipModel& model = *resources.model;
+  ClassifyResult result;
+  result.images =
+      ScoreClasses(*forward.features, *resources.head->embeddings, model.logit_scale, model.logit_bias, top_k);
+  result.is_sigmoid = model.logit_bias.has_value();
+  result.truncated_prompts = resources.head->truncated_prompts;
+  result.timings = forward.timings;
+  return result;
+}
+
+absl::Status CheckAutoAlpha(const ClassifyRequest& request, int64_t maximum_images) {
+  if (request.images.empty()) {
+    return base::InvalidArgument("NO_IMAGES", "there is no image; give at least one");
+  }
+  if (static_cast<int64_t>(request.images.size()) > maximum_images) {
+    return base::InvalidArgument("AUTO_ALPHA_TOO_MANY_IMAGES",
+                                 fmt::format("{} images at an automatic alpha; send at most {} in one request",
+                                             request.images.size(), maximum_images));
+  }
+  if (patch::CanonicalTerms(request.mixture.terms).empty()) {
+    return base::InvalidArgument("AUTO_ALPHA_WITHOUT_CHECKPOINT",
+                                 "the mixture is the model itself; name a checkpoint or a patch to go towards");
+  }
+  return absl::OkStatus();
+}
+
+// What is only materialised is a source of its own.
+MixtureWeights WithSources(MixtureWeights weights) {
+  if (weights.sources.empty()) weights.sources.push_back({weights.materialised, 1.0});
+  return weights;
+}
+
 }  // namespace
 
 struct InferenceEngine::State {
@@ -63,6 +97,7 @@ struct InferenceEngine::State {
 
   void Forward(const Resources& resources, std::vector<ImageInput> inputs, const RequestContext& context,
                std::function<void(absl::StatusOr<ImageFeatures>)> done);
+  void ClassifyAtAutoAlpha(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done);
 
   // Forwards through the batcher at the lowest priority, for the sweeps: blocks the calling thread.
   absl::StatusOr<at::Tensor> BackgroundFeatures(const std::shared_ptr<const model::ClipModel>& model,
@@ -136,30 +171,57 @@ InferenceEngine::InferenceEngine(EngineOptions options, base::Executor& preproce
 InferenceEngine::~InferenceEngine() { state_->WaitUntilNoneInFlight(); }
 
 void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done) {
+  if (request.auto_alpha) return state_->ClassifyAtAutoAlpha(std::move(request), std::move(done));
   const RequestContext context = request.context;
   const auto images = static_cast<int64_t>(request.images.size());
   auto run = [state = state_.get(), place = state_->Enter(), inputs = std::move(request.images), context,
               top_k = request.top_k, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
     if (!resources.ok()) return done(resources.status());
-    const double logit_scale = resources->model->logit_scale;
-    const std::optional<double> logit_bias = resources->model->logit_bias;
-    state->Forward(
-        *resources, std::move(inputs), context,
-        [place, head = resources->head, logit_scale, logit_bias, top_k, done](absl::StatusOr<ImageFeatures> forward) {
-          if (!forward.ok()) return done(forward.status());
-          done(tensor::Guarded([&] {
-            ClassifyResult result;
-            result.images = ScoreClasses(*forward->features, *head->embeddings, logit_scale, logit_bias, top_k);
-            result.is_sigmoid = logit_bias.has_value();
-            result.truncated_prompts = head->truncated_prompts;
-            result.timings = forward->timings;
-            return result;
-          }));
-        });
+    state->Forward(*resources, std::move(inputs), context,
+                   [place, resources = *resources, top_k, done](absl::StatusOr<ImageFeatures> forward) {
+                     if (!forward.ok()) return done(forward.status());
+                     done(tensor::Guarded([&] { return Score(*forward, resources, top_k); }));
+                   });
   };
   state_->caches.Gather({request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms),
                          std::move(request.classes), images, context},
                         std::move(run));
+}
+
+void InferenceEngine::State::ClassifyAtAutoAlpha(ClassifyRequest request,
+                                                 std::function<void(absl::StatusOr<ClassifyResult>)> done) {
+  if (const absl::Status status = CheckAutoAlpha(request, options.batcher.maximum_batch); !status.ok()) {
+    return done(status);
+  }
+  auto shared = std::make_shared<ClassifyRequest>(std::move(request));
+  const auto count = static_cast<int64_t>(shared->images.size());
+  const WantedResources start{shared->mixture.model_directory, {}, {}, count, shared->context};
+  caches.Gather(start, [this, place = Enter(), shared, count,
+                        done = std::move(done)](const absl::StatusOr<Resources>& start_resources) {
+    if (!start_resources.ok()) return done(start_resources.status());
+    WantedResources end{shared->mixture.model_directory, patch::CanonicalTerms(shared->mixture.terms),
+                        std::move(shared->classes), count, shared->context};
+    caches.Gather(std::move(end), [this, place, shared, done, start_weights = start_resources->weights](
+                                      const absl::StatusOr<Resources>& end_resources) {
+      if (!end_resources.ok()) return done(end_resources.status());
+      if (!end_resources->model->image_encoder->can_mix()) {
+        return done(base::FailedPrecondition(
+            "MODEL_CANNOT_MIX", "the images of a ResNet cannot have an alpha each; name one alpha for all"));
+      }
+      AutoForwardInput input{*end_resources, WithSources(start_weights), std::move(shared->images), shared->context,
+                             options.decode_limits};
+      input.end.weights = WithSources(input.end.weights);
+      EncodeAtAutoAlpha(
+          std::move(input), preprocess_executor, batcher, clock,
+          [place, resources = *end_resources, top_k = shared->top_k, done](absl::StatusOr<AutoFeatures> features) {
+            if (!features.ok()) return done(features.status());
+            absl::StatusOr<ClassifyResult> result =
+                tensor::Guarded([&] { return Score(features->forward, resources, top_k); });
+            if (result.ok()) result->alphas = std::move(features->alphas);
+            done(std::move(result));
+          });
+    });
+  });
 }
 
 void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<void(absl::StatusOr<Embeddings>)> done) {

@@ -30,6 +30,10 @@ struct ClassifyRequest {
   std::vector<ImageInput> images;
   // 0 means all classes.
   int64_t top_k = 0;
+  // Experimental: each image at an α of its own between θ_zs and the mixture (auto_alpha.h). INVALID_ARGUMENT
+  // (AUTO_ALPHA_WITHOUT_CHECKPOINT, AUTO_ALPHA_TOO_MANY_IMAGES: more than a batch), FAILED_PRECONDITION
+  // (MODEL_CANNOT_MIX: a ResNet).
+  bool auto_alpha = false;
   RequestContext context;
 };
 
@@ -39,6 +43,8 @@ struct ClassifyResult {
   // Whether each probability is the sigmoid of its class's own logit, rather than a softmax over the classes.
   bool is_sigmoid = false;
   int64_t truncated_prompts = 0;
+  // Per image, with `auto_alpha`; else empty.
+  std::vector<double> alphas;
   Timings timings;
 };
 
