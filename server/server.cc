@@ -23,6 +23,7 @@
 #include "core/tensor/compat.h"
 #include "server/call_interceptor.h"
 #include "server/calls_in_flight.h"
+#include "server/device_budget.h"
 #include "server/garbage_collection.h"
 #include "server/http/http_server.h"
 #include "server/job_completion.h"
@@ -59,10 +60,20 @@ absl::StatusOr<tensor::Device> ChooseDevice(const std::string& name) {
   return devices.empty() ? tensor::Device() : devices.front().device;
 }
 
-std::vector<sched::Device> LeasableDevices() {
+// How the memory of a device is shared; inference has none of a device that it does not run on.
+DeviceBudget BudgetOf(const tensor::DeviceInfo& info, const tensor::Device& serving, const ServerOptions& options) {
+  const int64_t caches = options.model_cache_bytes + options.mixture_cache_bytes + options.head_cache_bytes;
+  const DeviceBudget shared = DivideDevice(info.memory_bytes, caches, info.device.is_cuda());
+  if (info.device == serving) return shared;
+  return {0, shared.serving_bytes + shared.leasable_bytes};
+}
+
+std::vector<sched::Device> LeasableDevices(const tensor::Device& serving, const ServerOptions& options) {
   std::vector<sched::Device> devices;
   for (const tensor::DeviceInfo& info : tensor::AvailableDevices()) {
-    devices.push_back({info.device.ToString(), info.memory_bytes, /*maximum_leases=*/1});
+    const DeviceBudget budget = BudgetOf(info, serving, options);
+    if (info.device == serving) tensor::LimitDeviceMemory(serving, budget.serving_bytes);
+    devices.push_back({info.device.ToString(), budget.leasable_bytes, /*maximum_leases=*/1});
   }
   return devices;
 }
@@ -164,7 +175,7 @@ absl::Status Server::State::Open() {
   slow = base::MakeThreadPool(kSlowThreads, kSlowNice);
   background = base::MakeThreadPool(kBackgroundThreads, kBackgroundNice);
 
-  const std::vector<sched::Device> devices = LeasableDevices();
+  const std::vector<sched::Device> devices = LeasableDevices(device, options);
   sched::LocalProcessOptions process;
   process.program = worker;
   workers.emplace(std::move(process), clock);

@@ -272,6 +272,8 @@ absl::StatusOr<std::shared_ptr<const model::ClipModel>> InferenceEngine::GetMode
 
 void InferenceEngine::EvictModel(const std::string& model_directory) { state_->caches.Evict(model_directory); }
 
+void InferenceEngine::EvictBlob(const std::string& blob) { state_->caches.EvictBlob(blob); }
+
 void InferenceEngine::Pin(std::vector<ResolvedMixture> mixtures) { state_->caches.Pin(std::move(mixtures)); }
 
 absl::StatusOr<std::vector<patch::SweepPoint>> InferenceEngine::Sweep(

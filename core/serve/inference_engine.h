@@ -90,6 +90,8 @@ class InferenceEngine {
   absl::StatusOr<std::shared_ptr<const model::ClipModel>> GetModel(const std::string& model_directory);
   // Forgets a model and what was derived from it; requests that hold it finish.
   void EvictModel(const std::string& model_directory);
+  // The same for a checkpoint's blob.
+  void EvictBlob(const std::string& blob);
 
   // As ResourceCaches::Pin.
   void Pin(std::vector<ResolvedMixture> mixtures);

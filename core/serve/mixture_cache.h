@@ -57,6 +57,8 @@ class MixtureCache {
                                                                    const std::string& blob);
   // Forgets what was made from a model.
   void Evict(const model::ClipModel& model);
+  // Forgets what was made from a blob.
+  void EvictBlob(const std::string& blob) { cache_.EvictContaining(blob); }
 
   // What the cache holds: weights in fp32, or what was rounded from them.
   struct Entry {

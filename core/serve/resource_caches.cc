@@ -148,6 +148,12 @@ void ResourceCaches::Evict(const std::string& model_directory) {
   if (model == nullptr) return;
   mixtures_.Evict(*model);
   heads_.Evict(*model);
+  Report();
+}
+
+void ResourceCaches::EvictBlob(const std::string& blob) {
+  mixtures_.EvictBlob(blob);
+  Report();
 }
 
 void ResourceCaches::Report() {

@@ -67,6 +67,8 @@ class ResourceCaches {
   void Pin(std::vector<ResolvedMixture> mixtures);
   // Forgets a model and what was derived from it.
   void Evict(const std::string& model_directory);
+  // Forgets a checkpoint's blob and the mixtures that were made from it.
+  void EvictBlob(const std::string& blob);
 
   // Runs `work` on a thread for what may take long.
   void Schedule(std::function<void()> work) { threads_->Schedule(std::move(work)); }

@@ -89,14 +89,12 @@ class SingleFlightCache {
     EvictUntilWithinBudget();
   }
 
-  // Forgets all keys that start with `prefix`.
+  // Forgets all keys that start with `prefix`, or contain `part`.
   void EvictPrefix(const std::string& prefix) {
-    base::MutexLock lock(mutex_);
-    for (auto entry = entries_.lower_bound(prefix); entry != entries_.end() && entry->first.starts_with(prefix);) {
-      bytes_ -= entry->second.built.bytes;
-      order_.erase(entry->second.position);
-      entry = entries_.erase(entry);
-    }
+    EvictWhere([&](const std::string& key) { return key.starts_with(prefix); });
+  }
+  void EvictContaining(const std::string& part) {
+    EvictWhere([&](const std::string& key) { return key.find(part) != std::string::npos; });
   }
 
   struct Statistics {
@@ -151,6 +149,20 @@ class SingleFlightCache {
     order_.push_front(key);
     entries_.insert_or_assign(key, Entry{std::move(built), order_.begin()});
     EvictUntilWithinBudget();
+  }
+
+  template <typename Predicate>
+  void EvictWhere(const Predicate& predicate) {
+    base::MutexLock lock(mutex_);
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      if (!predicate(entry->first)) {
+        ++entry;
+        continue;
+      }
+      bytes_ -= entry->second.built.bytes;
+      order_.erase(entry->second.position);
+      entry = entries_.erase(entry);
+    }
   }
 
   void EvictUntilWithinBudget() MP_REQUIRES(mutex_) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -76,6 +77,11 @@ absl::Status CheckpointService::Delete(const std::string& name) {
   if (!record.ok()) return base::WithField(record.status(), "name");
   MP_RETURN_IF_ERROR(context_.metadata.DeleteCheckpoint(record->id));
   context_.log.Info("checkpoint deleted", {{"checkpoint", record->id}});
+  // Another checkpoint may have the same weights.
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> used, context_.metadata.ListBlobDigests());
+  if (!std::binary_search(used.begin(), used.end(), record->blob_digest)) {
+    context_.engine.EvictBlob(record->blob_digest);
+  }
   CollectBlobs(context_.blobs, context_.metadata, context_.clock.Now(), context_.log);
   return absl::OkStatus();
 }

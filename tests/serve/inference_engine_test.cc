@@ -9,6 +9,8 @@
 #include "core/data/image_codec.h"
 #include "core/model/model_loader.h"
 #include "core/model/model_writer.h"
+#include "core/patch/interpolation.h"
+#include "core/serve/auto_alpha.h"
 #include "core/store/blob_store.h"
 #include "tests/support/fakes.h"
 #include "tests/support/status_matchers.h"
@@ -228,6 +230,69 @@ TEST_F(InferenceEngineTest, ImagesNeedNotBeSquares) {
   const absl::Status refused = Classify(request).status();
   EXPECT_THAT(refused, FailsWith(absl::StatusCode::kInvalidArgument, "BAD_IMAGE_TENSOR"));
   EXPECT_NE(std::string(refused.message()).find("3·16·40"), std::string::npos) << refused.message();
+}
+
+TEST_F(InferenceEngineTest, AnAlphaThatMovesIsMixedAndIsWhatMaterialisingGives) {
+  // Warms the caches up and has the costs of a forward measured.
+  for (const double alpha : {0.0, 1.0, 0.5}) ASSERT_OK(Classify(Request(alpha)).status());
+  ASSERT_OK_AND_ASSIGN(const auto tuned, blobs_.Get(blob_, model_->image_weights.shared_layout()));
+  ClassifyRequest request = Request(0);
+  ASSERT_OK_AND_ASSIGN(const data::RgbImage image,
+                       data::PreprocessToPixels(request.images[0].encoded, model_->preprocess));
+  std::vector<float> pixels(3 * 16 * 16);
+  data::NormalizeToPlanar(image.pixels.data(), model_->preprocess, pixels.data());
+  ASSERT_OK_AND_ASSIGN(const model::ZeroShotHead head, model::MakeZeroShotHead(*model_, request.classes, {}));
+  const tensor::WeightSet mixture(model_->image_weights.shared_layout(), tensor::Device());
+  for (int step = 1; step < 40; ++step) {
+    const double alpha = 0.011 * step;
+    ASSERT_OK_AND_ASSIGN(const ClassifyResult result, Classify(Request(alpha)));
+    const patch::WeightedCheckpoint term{&tuned, alpha};
+    patch::Interpolate(model_->image_weights, {&term, 1}, mixture);
+    const at::NoGradGuard no_grad;
+    const at::Tensor features =
+        model_->image_encoder->Forward(mixture.views(), at::from_blob(pixels.data(), {1, 3, 16, 16}));
+    const auto expected = ScoreClasses(features, *head.embeddings, model_->logit_scale, {}, 0);
+    for (size_t i = 0; i < expected[0].size(); ++i) {
+      EXPECT_EQ(result.images[0][i].class_index, expected[0][i].class_index) << alpha;
+      EXPECT_NEAR(result.images[0][i].cosine, expected[0][i].cosine, 1e-5) << alpha;
+    }
+  }
+}
+
+TEST_F(InferenceEngineTest, AnAutomaticAlphaLiesBetweenTheEndsAndIsAnsweredAtIt) {
+  ClassifyRequest request = Request(1);
+  data::RgbImage grey{20, 20, std::vector<uint8_t>(20 * 20 * 3, 128)};
+  request.images.push_back({*data::EncodePng(grey), {}});
+  ClassifyRequest same = request;
+  request.auto_alpha = true;
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult result, Classify(std::move(request)));
+  ASSERT_EQ(result.alphas.size(), 2u);
+  EXPECT_NE(result.alphas[0], result.alphas[1]);
+  for (size_t image = 0; image < 2; ++image) {
+    EXPECT_GT(result.alphas[image], 0);
+    EXPECT_LT(result.alphas[image], 1);
+    ClassifyRequest at_alpha = same;
+    at_alpha.mixture.terms = {{blob_, result.alphas[image]}};
+    ASSERT_OK_AND_ASSIGN(const ClassifyResult expected, Classify(std::move(at_alpha)));
+    EXPECT_NEAR(result.images[image][0].cosine, expected.images[image][0].cosine, 1e-5);
+  }
+  ClassifyRequest without = Request(0);
+  without.auto_alpha = true;
+  EXPECT_THAT(Classify(std::move(without)),
+              FailsWith(absl::StatusCode::kInvalidArgument, "AUTO_ALPHA_WITHOUT_CHECKPOINT"));
+  ClassifyRequest many = Request(1);
+  many.auto_alpha = true;
+  many.images.resize(65, many.images[0]);
+  EXPECT_THAT(Classify(std::move(many)), FailsWith(absl::StatusCode::kInvalidArgument, "AUTO_ALPHA_TOO_MANY_IMAGES"));
+}
+
+TEST(AutoAlphaTest, TheSurerEndIsNearer) {
+  EXPECT_DOUBLE_EQ(AutoAlpha(0.7, 0.7), 0.5);
+  // exp(−0.5) / (exp(−2) + exp(−0.5))
+  EXPECT_NEAR(AutoAlpha(2, 0.5), 0.8175744761936437, 1e-12);
+  const std::vector<double> entropies = Entropies(torch::tensor({{0.0, 0.0, 0.0, 0.0}, {100.0, 0.0, 0.0, 0.0}}));
+  EXPECT_NEAR(entropies[0], std::log(4.0), 1e-12);
+  EXPECT_NEAR(entropies[1], 0, 1e-12);
 }
 
 }  // namespace

@@ -85,6 +85,10 @@ TEST(SingleFlightCacheTest, EvictsByPrefixOnly) {
   EXPECT_EQ(cache.Find("m1|b"), nullptr);
   EXPECT_NE(cache.Find("m2|a"), nullptr);
   EXPECT_EQ(cache.statistics().bytes, 10);
+  EXPECT_OK(cache.Get("m2|b", Build(1, 10)));
+  cache.EvictContaining("|b");
+  EXPECT_EQ(cache.Find("m2|b"), nullptr);
+  EXPECT_EQ(cache.statistics().bytes, 10);
 }
 
 TEST(SingleFlightCacheTest, ManyThreadsShareOneBuild) {
