@@ -2,8 +2,9 @@
 
 #include <string>
 
-#include "core/model/layers.h"
+#include "core/model/convolution.h"
 #include "core/model/image_encoder.h"
+#include "core/model/layers.h"
 #include "core/tensor/compat.h"
 
 namespace modelpatch::model {
@@ -45,24 +46,38 @@ class WeightCursor {
 
   const at::Tensor& Next() { return weights_[trained_++]; }
 
-  at::Tensor BatchNorm(const at::Tensor& input) {
+  // A convolution without bias, and its BatchNorm.
+  at::Tensor ConvBatchNorm(const at::Tensor& input, int64_t stride, int64_t padding) {
+    const at::Tensor& kernel = Next();
+    const BatchNormWeights norm = NextBatchNorm();
+    const bool is_exact = kernel.scalar_type() == at::kFloat && kernel.device().is_cpu();
+    if (is_exact && !training_ && !at::GradMode::is_enabled()) {
+      const at::Tensor scale = norm.gain / (norm.variance + kBatchNormEpsilon).sqrt();
+      return ConvolveScaleShift(input, kernel, scale, norm.bias - norm.mean * scale, stride, padding);
+    }
+    const at::Tensor convolved = at::conv2d(input.to(kernel.scalar_type()), kernel, {}, stride, padding);
+    return at::batch_norm(convolved.to(at::kFloat), norm.gain, norm.bias, norm.mean, norm.variance, training_,
+                          kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/true);
+  }
+
+ private:
+  struct BatchNormWeights {
+    at::Tensor gain;
+    at::Tensor bias;
+    at::Tensor mean;
+    at::Tensor variance;
+  };
+
+  BatchNormWeights NextBatchNorm() {
     const at::Tensor& gain = Next();
     const at::Tensor& bias = Next();
     const at::Tensor& mean = weights_[buffer_++];
     const at::Tensor& variance = weights_[buffer_++];
     at::Tensor batches = weights_[buffer_++];
     if (training_) batches.add_(1);
-    return at::batch_norm(input, gain, bias, mean, variance, training_, kBatchNormMomentum, kBatchNormEpsilon,
-                          /*cudnn_enabled=*/true);
+    return {gain, bias, mean, variance};
   }
 
-  // A convolution without bias, and its BatchNorm.
-  at::Tensor ConvBatchNorm(const at::Tensor& input, int64_t stride, int64_t padding) {
-    const at::Tensor& kernel = Next();
-    return BatchNorm(at::conv2d(input.to(kernel.scalar_type()), kernel, {}, stride, padding).to(at::kFloat));
-  }
-
- private:
   const std::vector<at::Tensor>& weights_;
   size_t trained_ = 0;
   size_t buffer_;

@@ -47,6 +47,19 @@ TEST_F(ModifiedResNetTest, InferenceTakesEachImageAloneAndChangesNothing) {
   EXPECT_EQ(parts_.image_weights.Digest(), before);
 }
 
+TEST_F(ModifiedResNetTest, InferenceAndTheGraphOfAutogradAgree) {
+  {
+    const at::NoGradGuard no_grad;
+    for (int step = 0; step < 3; ++step) {
+      encoder_->TrainingForward(parts_.image_weights.views(), at::randn_like(pixels_) * 2 + 1);
+    }
+  }
+  const at::Tensor recorded = encoder_->Forward(parts_.image_weights.views(), pixels_);
+  const at::NoGradGuard no_grad;
+  const at::Tensor inferred = encoder_->Forward(parts_.image_weights.views(), pixels_);
+  EXPECT_TRUE(at::allclose(inferred, recorded, 1e-4, 1e-5)) << (inferred - recorded).abs().max().item<float>();
+}
+
 TEST_F(ModifiedResNetTest, TrainingMovesTheRunningStatisticsTowardsTheBatch) {
   const at::NoGradGuard no_grad;
   const at::Tensor first = at::conv2d(pixels_, Weight("visual.conv1.weight"), {}, 2, 1);
