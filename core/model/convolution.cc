@@ -4,17 +4,18 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <vector>
+#include <limits>
+#include <memory>
 
 #include "core/tensor/small_gemm.h"
 
 namespace modelpatch::model {
 namespace {
 
-// What the unfolded input of one product may take: it is to stay in a core's second-level cache.
-constexpr int64_t kColumnBytes = int64_t{1} << 19;
-// Output pixels of one product, at least: fewer make the product slow.
-constexpr int64_t kLeastRows = 64;
+// What the unfolded input of one product should take: about a core's second-level cache.
+constexpr int64_t kColumnBytes = int64_t{2} << 20;
+// Output pixels of one product, at least: the kernel is packed anew for each.
+constexpr int64_t kLeastRows = 512;
 
 struct ConvolutionShape {
   int64_t height;  // of the input
@@ -57,9 +58,32 @@ void Unfold(const ConvolutionShape& shape, const float* images, int64_t begin, i
   }
 }
 
-void ScaleShift(const float* scale, const float* shift, int64_t rows, int64_t channels, float* out) {
+// The same in the order of a kernel as it is stored, [end − begin, channels · side · side].
+void UnfoldLikeKernel(const ConvolutionShape& shape, const float* images, int64_t begin, int64_t end, float* columns) {
+  const int64_t window = shape.side * shape.side;
+  for (int64_t pixel = begin; pixel < end; ++pixel, columns += shape.inner()) {
+    const int64_t x = pixel % shape.out_width() * shape.stride - shape.padding;
+    const int64_t y = pixel / shape.out_width() % shape.out_height() * shape.stride - shape.padding;
+    const int64_t image = pixel / (shape.out_width() * shape.out_height());
+    for (int64_t k = 0; k < window; ++k) {
+      const int64_t at_y = y + k / shape.side;
+      const int64_t at_x = x + k % shape.side;
+      const bool inside = at_y >= 0 && at_y < shape.height && at_x >= 0 && at_x < shape.width;
+      const float* from = images + ((image * shape.height + at_y) * shape.width + at_x) * shape.channels;
+      float* to = columns + k;
+      for (int64_t channel = 0; channel < shape.channels; ++channel) to[channel * window] = inside ? from[channel] : 0;
+    }
+  }
+}
+
+void ScaleShift(const float* scale, const float* shift, int64_t rows, int64_t channels, bool relu, float* out) {
+  const float least = relu ? 0.0f : -std::numeric_limits<float>::infinity();
   for (int64_t row = 0; row < rows; ++row, out += channels) {
-    for (int64_t i = 0; i < channels; ++i) out[i] = out[i] * scale[i] + shift[i];
+    for (int64_t i = 0; i < channels; ++i) {
+      const float value = out[i] * scale[i] + shift[i];
+      // This way round a NaN stays one.
+      out[i] = value < least ? least : value;
+    }
   }
 }
 
@@ -73,29 +97,33 @@ int64_t RowsAtOnce(const ConvolutionShape& shape, int64_t rows) {
 }  // namespace
 
 at::Tensor ConvolveScaleShift(const at::Tensor& given, const at::Tensor& kernel, const at::Tensor& scale,
-                              const at::Tensor& shift, int64_t stride, int64_t padding) {
+                              const at::Tensor& shift, int64_t stride, int64_t padding, bool relu) {
   const at::Tensor input = given.contiguous(at::MemoryFormat::ChannelsLast);
   const ConvolutionShape shape{input.size(2), input.size(3), input.size(1), kernel.size(2), stride, padding};
   const int64_t outputs = kernel.size(0);
-  const at::Tensor matrix = kernel.permute({0, 2, 3, 1}).reshape({outputs, shape.inner()}).contiguous();
   const at::Tensor output = at::empty({input.size(0), shape.out_height(), shape.out_width(), outputs}, input.options());
   const int64_t rows = output.numel() / outputs;
   const int64_t rows_at_once = RowsAtOnce(shape, rows);
+  // Channels go last in the kernel too, or in front in what is unfolded: whichever moves less.
+  const bool like_kernel = rows < outputs;
+  const at::Tensor ordered = like_kernel ? kernel : kernel.permute({0, 2, 3, 1});
+  const at::Tensor matrix = ordered.reshape({outputs, shape.inner()}).contiguous();
   const float* images = input.data_ptr<float>();
   at::parallel_for(0, (rows + rows_at_once - 1) / rows_at_once, 1, [&](int64_t first, int64_t last) {
-    std::vector<float> columns(static_cast<size_t>(shape.is_pointwise() ? 0 : rows_at_once * shape.inner()));
+    const auto columns = std::make_unique_for_overwrite<float[]>(
+        static_cast<size_t>(shape.is_pointwise() ? 0 : rows_at_once * shape.inner()));
     for (int64_t part = first; part < last; ++part) {
       const int64_t begin = part * rows_at_once;
       const int64_t end = std::min(rows, begin + rows_at_once);
       const float* unfolded = images + begin * shape.channels;
       if (!shape.is_pointwise()) {
-        Unfold(shape, images, begin, end, columns.data());
-        unfolded = columns.data();
+        (like_kernel ? UnfoldLikeKernel : Unfold)(shape, images, begin, end, columns.get());
+        unfolded = columns.get();
       }
       float* out = output.data_ptr<float>() + begin * outputs;
       tensor::SmallGemm(end - begin, outputs, shape.inner(), 1.0f, {unfolded, shape.inner(), false},
                         {matrix.data_ptr<float>(), shape.inner(), true}, out, outputs);
-      ScaleShift(scale.data_ptr<float>(), shift.data_ptr<float>(), end - begin, outputs, out);
+      ScaleShift(scale.data_ptr<float>(), shift.data_ptr<float>(), end - begin, outputs, relu, out);
     }
   });
   return output.permute({0, 3, 1, 2});

@@ -46,18 +46,19 @@ class WeightCursor {
 
   const at::Tensor& Next() { return weights_[trained_++]; }
 
-  // A convolution without bias, and its BatchNorm.
-  at::Tensor ConvBatchNorm(const at::Tensor& input, int64_t stride, int64_t padding) {
+  // A convolution without bias, its BatchNorm, and with `relu` what is above 0 of it.
+  at::Tensor ConvBatchNorm(const at::Tensor& input, int64_t stride, int64_t padding, bool relu) {
     const at::Tensor& kernel = Next();
     const BatchNormWeights norm = NextBatchNorm();
     const bool is_exact = kernel.scalar_type() == at::kFloat && kernel.device().is_cpu();
     if (is_exact && !training_ && !at::GradMode::is_enabled()) {
       const at::Tensor scale = norm.gain / (norm.variance + kBatchNormEpsilon).sqrt();
-      return ConvolveScaleShift(input, kernel, scale, norm.bias - norm.mean * scale, stride, padding);
+      return ConvolveScaleShift(input, kernel, scale, norm.bias - norm.mean * scale, stride, padding, relu);
     }
     const at::Tensor convolved = at::conv2d(input.to(kernel.scalar_type()), kernel, {}, stride, padding);
-    return at::batch_norm(convolved.to(at::kFloat), norm.gain, norm.bias, norm.mean, norm.variance, training_,
-                          kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/true);
+    at::Tensor normed = at::batch_norm(convolved.to(at::kFloat), norm.gain, norm.bias, norm.mean, norm.variance,
+                                       training_, kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/true);
+    return relu ? normed.relu_() : normed;
   }
 
  private:
@@ -157,22 +158,22 @@ class ModifiedResNet final : public ImageEncoder {
   int64_t tokens() const { return config_.grid().pixels() + 1; }
 
   at::Tensor Run(WeightCursor cursor, const at::Tensor& pixels) const {
-    at::Tensor x = cursor.ConvBatchNorm(pixels, 2, 1).relu_();
-    x = cursor.ConvBatchNorm(x, 1, 1).relu_();
-    x = at::avg_pool2d(cursor.ConvBatchNorm(x, 1, 1).relu_(), 2);
+    at::Tensor x = cursor.ConvBatchNorm(pixels, 2, 1, /*relu=*/true);
+    x = cursor.ConvBatchNorm(x, 1, 1, /*relu=*/true);
+    x = at::avg_pool2d(cursor.ConvBatchNorm(x, 1, 1, /*relu=*/true), 2);
     for (const Block& block : blocks_) x = RunBlock(block.shape, cursor, x);
     return PoolByAttention(cursor, x);
   }
 
   // An average pool stands before every convolution that would otherwise stride.
   static at::Tensor RunBlock(const BottleneckShape& shape, WeightCursor& cursor, const at::Tensor& input) {
-    at::Tensor x = cursor.ConvBatchNorm(input, 1, 0).relu_();
-    x = cursor.ConvBatchNorm(x, 1, 1).relu_();
+    at::Tensor x = cursor.ConvBatchNorm(input, 1, 0, /*relu=*/true);
+    x = cursor.ConvBatchNorm(x, 1, 1, /*relu=*/true);
     if (shape.stride > 1) x = at::avg_pool2d(x, shape.stride);
-    x = cursor.ConvBatchNorm(x, 1, 0);
-    if (!shape.has_downsample()) return (x + input).relu_();
+    x = cursor.ConvBatchNorm(x, 1, 0, /*relu=*/false);
+    if (!shape.has_downsample()) return x.add_(input).relu_();
     const at::Tensor pooled = shape.stride > 1 ? at::avg_pool2d(input, shape.stride) : input;
-    return (x + cursor.ConvBatchNorm(pooled, 1, 0)).relu_();
+    return x.add_(cursor.ConvBatchNorm(pooled, 1, 0, /*relu=*/false)).relu_();
   }
 
   // The mean over the grid attends to itself and to every cell. Source: clip/model.py, AttentionPool2d.

@@ -22,8 +22,10 @@ void ExpectPlain(int64_t channels, int64_t height, int64_t width, int64_t output
   const std::string what = fmt::format("{} channels {}x{} to {}, kernel {}, stride {}, padding {}", channels, height,
                                        width, outputs, side, stride, padding);
   for (const at::MemoryFormat format : {at::MemoryFormat::Contiguous, at::MemoryFormat::ChannelsLast}) {
-    const at::Tensor ours = ConvolveScaleShift(input.contiguous(format), kernel, scale, shift, stride, padding);
+    const at::Tensor ours = ConvolveScaleShift(input.contiguous(format), kernel, scale, shift, stride, padding, false);
+    const at::Tensor above = ConvolveScaleShift(input.contiguous(format), kernel, scale, shift, stride, padding, true);
     ASSERT_EQ(ours.sizes(), expected.sizes()) << what;
+    EXPECT_TRUE(at::equal(above, ours.relu())) << what;
     EXPECT_TRUE(ours.is_contiguous(at::MemoryFormat::ChannelsLast)) << what;
     EXPECT_TRUE(at::allclose(ours, expected, 1e-4, 1e-4)) << what;
   }
@@ -46,6 +48,9 @@ TEST(ConvolutionTest, AnImageSmallerThanTheWindowAndOneOfManyRows) {
   ExpectPlain(4, 1, 1, 5, 3, 1, 1);
   ExpectPlain(2, 1, 7, 5, 3, 2, 1);
   ExpectPlain(64, 40, 40, 6, 3, 1, 1);
+  // More channels than pixels.
+  ExpectPlain(7, 4, 3, 50, 3, 1, 1);
+  ExpectPlain(7, 4, 3, 50, 3, 2, 1);
 }
 
 }  // namespace
