@@ -4,6 +4,8 @@
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/server_context.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +21,7 @@ using grpc::experimental::Interceptor;
 using grpc::experimental::InterceptorBatchMethods;
 using grpc::experimental::ServerRpcInfo;
 
-constexpr std::string_view kOurPackage = "modelpatch.";
+constexpr std::string_view kOurPackages[] = {"modelpatch.", "inference."};
 
 const std::vector<double>& LatencyBounds() {
   static const std::vector<double> bounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
@@ -48,7 +50,8 @@ class CallInterceptor final : public Interceptor {
     service_ = path.substr(1, slash == std::string::npos || slash == 0 ? 0 : slash - 1);
     method_ = slash == std::string::npos ? path : path.substr(slash + 1);
     if (info.server_context() != nullptr) peer_ = info.server_context()->peer();
-    is_ours_ = service_.starts_with(kOurPackage);
+    is_ours_ = std::any_of(std::begin(kOurPackages), std::end(kOurPackages),
+                           [this](std::string_view package) { return service_.starts_with(package); });
     if (is_ours_) calls_.Enter();
   }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <grpc/grpc.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
@@ -30,8 +29,10 @@
 #include "server/prometheus_metrics.h"
 #include "server/services/checkpoint_service.h"
 #include "server/services/evaluation_service.h"
+#include "server/services/health_service.h"
 #include "server/services/inference_service.h"
 #include "server/services/model_service.h"
+#include "server/services/open_inference_service.h"
 #include "server/services/patch_job_service.h"
 #include "server/services/task_service.h"
 #include "server/version.h"
@@ -146,12 +147,14 @@ struct Server::State {
   std::unique_ptr<base::Executor> slow;
   std::unique_ptr<base::Executor> background;
 
+  std::optional<HealthService> health;
   std::optional<ModelService> model_service;
   std::optional<TaskService> task_service;
   std::optional<PatchJobService> patch_job_service;
   std::optional<CheckpointService> checkpoint_service;
   std::optional<EvaluationService> evaluation_service;
   std::optional<InferenceService> inference_service;
+  std::optional<OpenInferenceService> open_inference_service;
   std::unique_ptr<grpc::Server> grpc;
   std::string grpc_address;
   std::unique_ptr<HttpServer> http;
@@ -187,7 +190,8 @@ absl::Status Server::State::Open() {
 
   const ServiceContext context{options, clock,  log,           *metadata, *blobs, *engine, *scheduler,
                                *models, *tasks, *import_roots, *resolver, *quick, *slow,   *background};
-  model_service.emplace(context);
+  health.emplace(options.maximum_watches);
+  model_service.emplace(context, *health);
   task_service.emplace(context);
   patch_job_service.emplace(
       context,
@@ -196,13 +200,13 @@ absl::Status Server::State::Open() {
   checkpoint_service.emplace(context);
   evaluation_service.emplace(context);
   inference_service.emplace(context);
+  open_inference_service.emplace(context, [this] { return ready.load(); });
   log.Info("inference device", {{"device", device.ToString()}});
   return absl::OkStatus();
 }
 
 absl::Status Server::State::StartGrpc() {
   MP_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.grpc_address));
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   int port = 0;
@@ -216,9 +220,9 @@ absl::Status Server::State::StartGrpc() {
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(MakeCallInterceptorFactory(clock, metrics, log, calls));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  for (grpc::Service* service :
-       std::initializer_list<grpc::Service*>{&*model_service, &*task_service, &*patch_job_service, &*checkpoint_service,
-                                             &*evaluation_service, &*inference_service}) {
+  for (grpc::Service* service : std::initializer_list<grpc::Service*>{
+           &*health, &*model_service, &*task_service, &*patch_job_service, &*checkpoint_service, &*evaluation_service,
+           &*inference_service, &*open_inference_service}) {
     builder.RegisterService(service);
   }
   grpc = builder.BuildAndStart();
@@ -255,13 +259,14 @@ absl::Status Server::State::StartServing() {
   MP_ASSIGN_OR_RETURN(http,
                       HttpServer::Start(address, {[this] { return metrics.Text(); }, [this] { return ready.load(); }}));
   MP_RETURN_IF_ERROR(scheduler->Start());
+  MP_RETURN_IF_ERROR(model_service->AnnounceModels());
   MP_RETURN_IF_ERROR(StartGrpc());
   metrics.GetGauge("modelpatch_build_info", "Always 1; the version is a label.", {{"version", Version()}}).Set(1);
-  grpc->GetHealthCheckService()->SetServingStatus(true);
-  for (const char* service : {v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
+  for (const char* service : {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
                               v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
-                              v1::EvaluationService::service_full_name(), v1::InferenceService::service_full_name()}) {
-    grpc->GetHealthCheckService()->SetServingStatus(service, true);
+                              v1::EvaluationService::service_full_name(), v1::InferenceService::service_full_name(),
+                              ::inference::GRPCInferenceService::service_full_name()}) {
+    health->SetServing(service);
   }
   ready = true;
   return absl::OkStatus();
@@ -283,7 +288,7 @@ const std::string& Server::http_address() const { return state_->http->address()
 
 void Server::Drain() {
   state_->ready = false;
-  if (state_->grpc != nullptr) state_->grpc->GetHealthCheckService()->SetServingStatus(false);
+  if (state_->health.has_value()) state_->health->Stop();
   if (state_->scheduler.has_value()) state_->scheduler->Stop();
   if (state_->grpc != nullptr) {
     state_->StopGrpc();

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/tensor/guard.h"
 #include "server/classes_conversion.h"
 
 namespace modelpatch::server {
@@ -83,19 +82,6 @@ void FillEmbeddings(const serve::Embeddings& embeddings, google::protobuf::Repea
     const float* row = embeddings.values.data() + start;
     messages->Add()->mutable_values()->Add(row, row + embeddings.width);
   }
-}
-
-// Does `start` on `executor`: checks that may block, and then hands the call on. If it fails, the call is answered
-// here.
-grpc::ServerUnaryReactor* StartOn(base::Executor& executor, const grpc::CallbackServerContext& context,
-                                  std::function<absl::Status(UnaryCall*)> start) {
-  auto* call = new UnaryCall(context);
-  executor.Schedule([call, start = std::move(start)] {
-    absl::Status status = call->CheckWanted();
-    if (status.ok()) status = tensor::Guarded([&] { return start(call); });
-    if (!status.ok()) call->Answer(status);
-  });
-  return call;
 }
 
 }  // namespace

@@ -53,6 +53,16 @@ v1::Model Describe(const model::ClipModel& loaded) {
 
 }  // namespace
 
+absl::Status ModelService::AnnounceModels() {
+  return AnyRecord<store::ModelRecord>(
+             [this](const store::PageRequest& page) { return context_.metadata.ListModels(page); },
+             [this](const store::ModelRecord& record) {
+               health_.SetServing(ResourceName(kModels, record.id));
+               return false;
+             })
+      .status();
+}
+
 grpc::ServerUnaryReactor* ModelService::ImportModel(grpc::CallbackServerContext* context,
                                                     const v1::ImportModelRequest* request, v1::Model* response) {
   return RunOn(context_.slow, *context,
@@ -176,6 +186,7 @@ absl::Status ModelService::Add(const std::string& id, const RequestKey& key, con
     // The same call may have been made twice at a time, and the other one was faster.
     return AnswerRepeatedModel(id, key, response).value_or(inserted);
   }
+  health_.SetServing(ResourceName(kModels, record.id));
   context_.log.Info("model imported", {{"model", record.id}, {"digest", record.digest}, {"path", source_path}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
   return absl::OkStatus();
@@ -187,6 +198,7 @@ absl::Status ModelService::Delete(const std::string& name) {
   base::MutexLock lock(context_.models.mutex());
   MP_ASSIGN_OR_RETURN(const store::ModelRecord record, context_.metadata.GetModel(*id));
   MP_RETURN_IF_ERROR(context_.metadata.DeleteModel(*id));
+  health_.Remove(ResourceName(kModels, *id));
   MP_ASSIGN_OR_RETURN(const bool in_use, InUse(record.digest));
   if (!in_use) {
     context_.engine.EvictModel(context_.models.PathOf(record.digest));

@@ -9,6 +9,7 @@
 #include "server/mixture_resolver.h"
 #include "server/model_card.h"
 #include "server/record_messages.h"
+#include "server/services/health_service.h"
 #include "server/services/service_context.h"
 #include "server/services/unary_call.h"
 
@@ -16,7 +17,11 @@ namespace modelpatch::server {
 
 class ModelService final : public v1::ModelService::CallbackService {
  public:
-  explicit ModelService(const ServiceContext& context) : context_(context) {}
+  // `health` is told which models are served, and outlives this.
+  ModelService(const ServiceContext& context, HealthService& health) : context_(context), health_(health) {}
+
+  // Tells `health` of the models that an earlier server left. Blocks; before the first call.
+  absl::Status AnnounceModels();
 
   grpc::ServerUnaryReactor* ImportModel(grpc::CallbackServerContext* context, const v1::ImportModelRequest* request,
                                         v1::Model* response) override;
@@ -48,6 +53,7 @@ class ModelService final : public v1::ModelService::CallbackService {
   absl::StatusOr<bool> InUse(const std::string& digest);
 
   const ServiceContext context_;
+  HealthService& health_;
 };
 
 }  // namespace modelpatch::server

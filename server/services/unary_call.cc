@@ -28,6 +28,17 @@ absl::Status UnaryCall::CheckWanted() const {
 
 void UnaryCall::Answer(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
 
+grpc::ServerUnaryReactor* StartOn(base::Executor& executor, const grpc::CallbackServerContext& context,
+                                  std::function<absl::Status(UnaryCall*)> start) {
+  auto* call = new UnaryCall(context);
+  executor.Schedule([call, start = std::move(start)] {
+    absl::Status status = call->CheckWanted();
+    if (status.ok()) status = tensor::Guarded([&] { return start(call); });
+    if (!status.ok()) call->Answer(status);
+  });
+  return call;
+}
+
 grpc::ServerUnaryReactor* RunOn(base::Executor& executor, const grpc::CallbackServerContext& context,
                                 std::function<absl::Status(const UnaryCall&)> work) {
   auto* call = new UnaryCall(context);

@@ -47,6 +47,11 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   const std::string client_;
 };
 
+// Does `start` on `executor`: checks that may block, and then hands the call on to what answers it. If it fails, or its
+// client has gone, the call is answered here.
+grpc::ServerUnaryReactor* StartOn(base::Executor& executor, const grpc::CallbackServerContext& context,
+                                  std::function<absl::Status(UnaryCall*)> start);
+
 // Runs `work` on `executor` and answers with what it returns. An exception (memory that could not be had) is an error
 // too.
 grpc::ServerUnaryReactor* RunOn(base::Executor& executor, const grpc::CallbackServerContext& context,

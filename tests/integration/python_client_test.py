@@ -6,85 +6,19 @@
 Needs protoc, grpc_python_plugin and python3-grpcio; exits 77 (skipped) without them or without the demo model.
 """
 
-import json
 import os
-import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-SKIPPED = 77
-DEADLINE_SECONDS = 60
+import harness
+from harness import DEADLINE_SECONDS
+
 SOURCE_DIR, BIN_DIR = (os.path.abspath(path) for path in sys.argv[1:3])
 MODEL_DIR = os.path.join(SOURCE_DIR, "deploy", "demo", "model")
 
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(SKIPPED)
-
-
-def find_program(*names):
-    for name in names:
-        path = shutil.which(name, path="/usr/bin:/bin:/usr/local/bin") or shutil.which(name)
-        if path:
-            return path
-    skip(f"there is no {' or '.join(names)}")
-
-
-try:
-    import grpc
-    from google.protobuf import json_format
-except ImportError as error:
-    skip(f"{error} (python3-grpcio, python3-protobuf)")
-
-
-def generate(directory):
-    """Python code of all protos but gRPC's own, whose package the grpc module has."""
-    root = os.path.join(SOURCE_DIR, "proto")
-    protos = []
-    for folder in ("google/rpc", "modelpatch/v1"):
-        protos += [f"{folder}/{name}" for name in sorted(os.listdir(os.path.join(root, folder))) if name.endswith(".proto")]
-    subprocess.run(
-        [find_program("protoc"), "-I", root, f"--python_out={directory}", f"--grpc_out={directory}",
-         f"--plugin=protoc-gen-grpc={find_program('grpc_python_plugin')}", *protos],
-        check=True)
-    sys.path.insert(0, directory)
-
-
-class Server:
-    """modelpatch-server on free ports, with a data directory of its own."""
-
-    def __init__(self, directory):
-        ready_file = os.path.join(directory, "ready.json")
-        self.log_path = os.path.join(directory, "server.log")
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(
-                [os.path.join(BIN_DIR, "modelpatch-server"), "--data-dir", os.path.join(directory, "data"), "--grpc-address",
-                 "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--ready-file", ready_file, "--import-root", MODEL_DIR],
-                stdout=log, stderr=subprocess.STDOUT)
-        limit = time.monotonic() + DEADLINE_SECONDS
-        while not os.path.exists(ready_file) or not os.path.getsize(ready_file):
-            if self.process.poll() is not None or time.monotonic() > limit:
-                raise RuntimeError(f"the server does not serve:\n{self.log()}")
-            time.sleep(0.02)
-        with open(ready_file, encoding="utf-8") as file:
-            self.ready = json.load(file)
-
-    def log(self):
-        with open(self.log_path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(DEADLINE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            raise
+grpc = harness.import_grpc()
+from google.protobuf import json_format
 
 
 class PythonClientTest(unittest.TestCase):
@@ -93,18 +27,15 @@ class PythonClientTest(unittest.TestCase):
         cls.directory = tempfile.TemporaryDirectory(prefix="modelpatch-python-")
         generated = os.path.join(cls.directory.name, "generated")
         os.mkdir(generated)
-        generate(generated)
-        cls.server = Server(cls.directory.name)
-        cls.channel = grpc.insecure_channel(cls.server.ready["grpc"], options=[("grpc.enable_http_proxy", 0)])
+        harness.generate(SOURCE_DIR, generated, ["google/rpc", "modelpatch/v1"])
+        cls.server = harness.Server(BIN_DIR, cls.directory.name, "--import-root", MODEL_DIR)
+        cls.channel = cls.server.channel()
 
     @classmethod
     def tearDownClass(cls):
         cls.channel.close()
-        exit_code = cls.server.stop()
-        log = cls.server.log()
+        cls.server.stop()
         cls.directory.cleanup()
-        if exit_code != 0:
-            raise AssertionError(f"the server ended with {exit_code}:\n{log}")
 
     def create_task(self, tasks, pb, generator):
         request = pb.CreateTaskRequest(task_id=generator)
@@ -230,7 +161,5 @@ class PythonClientTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    for needed in (MODEL_DIR, os.path.join(BIN_DIR, "modelpatch-server"), os.path.join(BIN_DIR, "modelpatch-worker")):
-        if not os.path.exists(needed):
-            skip(f"there is no {needed}")
+    harness.require(MODEL_DIR, os.path.join(BIN_DIR, "modelpatch-server"), os.path.join(BIN_DIR, "modelpatch-worker"))
     unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -1,0 +1,223 @@
+#include "server/services/open_inference_service.h"
+
+#include <fmt/format.h>
+
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "core/base/text.h"
+#include "server/classes_conversion.h"
+#include "server/open_inference/infer_response.h"
+#include "server/record_messages.h"
+#include "server/resource_names.h"
+#include "server/status_conversion.h"
+#include "server/version.h"
+
+namespace modelpatch::server {
+namespace {
+
+using ::inference::ModelInferRequest;
+using ::inference::ModelInferResponse;
+using ::inference::ModelMetadataResponse;
+using TensorMetadata = ModelMetadataResponse::TensorMetadata;
+
+// A model is immutable: what is imported again under another digest is another model.
+constexpr char kOnlyVersion[] = "1";
+constexpr int64_t kAnySize = -1;
+
+model::PromptLimits PromptLimitsOf(const ServerOptions& options) {
+  model::PromptLimits limits;
+  limits.maximum_classes = options.maximum_classes;
+  limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
+  return limits;
+}
+
+grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext& context) {
+  auto* reactor = context.DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+absl::Status CheckVersion(const std::string& version, const char* field) {
+  if (version.empty() || version == kOnlyVersion) return absl::OkStatus();
+  return base::WithField(
+      base::NotFound("MODEL_VERSION_NOT_FOUND",
+                     fmt::format("the model has no version '{}'; its only one is {}, or leave the version empty",
+                                 base::Printable(version), kOnlyVersion)),
+      field);
+}
+
+int64_t WidthOf(const v1::Model& model) {
+  return model.image_width_pixels() > 0 ? model.image_width_pixels() : model.image_size_pixels();
+}
+
+absl::Status CheckPixelSize(const InferRequest& request, const v1::Model& model) {
+  if (!request.pixel_size.has_value()) return absl::OkStatus();
+  const auto [height, width] = *request.pixel_size;
+  if (height == model.image_size_pixels() && width == WidthOf(model)) return absl::OkStatus();
+  return base::WithField(
+      base::InvalidArgument("BAD_TENSOR_SHAPE",
+                            fmt::format("the input 'pixels' has images of {} x {}; this model takes [N, 3, {}, {}]",
+                                        height, width, model.image_size_pixels(), WidthOf(model))),
+      "pixels");
+}
+
+absl::Status CheckResponseBytes(int64_t bytes, int64_t maximum) {
+  if (bytes <= maximum) return absl::OkStatus();
+  return base::WithField(
+      base::InvalidArgument("RESPONSE_TOO_LARGE",
+                            fmt::format("the outputs for these images and classes could take {} bytes, and a message "
+                                        "holds {}; set top_k, request fewer outputs, or send fewer images at once",
+                                        bytes, maximum)),
+      "parameters.top_k");
+}
+
+std::vector<std::string> NamesOf(const std::vector<model::ClassPrompts>& classes) {
+  std::vector<std::string> names;
+  names.reserve(classes.size());
+  for (const model::ClassPrompts& one : classes) names.push_back(one.name);
+  return names;
+}
+
+void FillMetadata(TensorMetadata* message, const char* name, const char* datatype,
+                  std::initializer_list<int64_t> shape) {
+  message->set_name(name);
+  message->set_datatype(datatype);
+  for (const int64_t size : shape) message->add_shape(size);
+}
+
+}  // namespace
+
+OpenInferenceService::OpenInferenceService(const ServiceContext& context, std::function<bool()> is_ready)
+    : context_(context),
+      is_ready_(std::move(is_ready)),
+      infer_limits_{context.options.maximum_queued_images, context.options.maximum_classes},
+      prompt_limits_(PromptLimitsOf(context.options)) {}
+
+grpc::ServerUnaryReactor* OpenInferenceService::ServerLive(grpc::CallbackServerContext* context,
+                                                           const ::inference::ServerLiveRequest*,
+                                                           ::inference::ServerLiveResponse* response) {
+  response->set_live(true);
+  return AnswerNow(*context);
+}
+
+grpc::ServerUnaryReactor* OpenInferenceService::ServerReady(grpc::CallbackServerContext* context,
+                                                            const ::inference::ServerReadyRequest*,
+                                                            ::inference::ServerReadyResponse* response) {
+  response->set_ready(is_ready_());
+  return AnswerNow(*context);
+}
+
+grpc::ServerUnaryReactor* OpenInferenceService::ServerMetadata(grpc::CallbackServerContext* context,
+                                                               const ::inference::ServerMetadataRequest*,
+                                                               ::inference::ServerMetadataResponse* response) {
+  response->set_name("modelpatch");
+  response->set_version(Version());
+  response->add_extensions("classification");
+  return AnswerNow(*context);
+}
+
+grpc::ServerUnaryReactor* OpenInferenceService::ModelReady(grpc::CallbackServerContext* context,
+                                                           const ::inference::ModelReadyRequest* request,
+                                                           ::inference::ModelReadyResponse* response) {
+  return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
+    MP_RETURN_IF_ERROR(FindModel(request->name(), request->version()).status());
+    response->set_ready(true);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* OpenInferenceService::ModelMetadata(grpc::CallbackServerContext* context,
+                                                              const ::inference::ModelMetadataRequest* request,
+                                                              ModelMetadataResponse* response) {
+  return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
+    MP_ASSIGN_OR_RETURN(const v1::Model model, FindModel(request->name(), request->version()));
+    response->set_name(request->name());
+    response->add_versions(kOnlyVersion);
+    response->set_platform(fmt::format("modelpatch_{}", model.architecture()));
+    FillMetadata(response->add_inputs(), "images", "BYTES", {kAnySize});
+    FillMetadata(response->add_inputs(), "pixels", "FP32", {kAnySize, 3, model.image_size_pixels(), WidthOf(model)});
+    FillMetadata(response->add_inputs(), "class_names", "BYTES", {kAnySize});
+    FillMetadata(response->add_inputs(), "templates", "BYTES", {kAnySize});
+    for (const char* name : {kProbabilities, kLogits, kCosines}) {
+      FillMetadata(response->add_outputs(), name, "FP32", {kAnySize, kAnySize});
+    }
+    FillMetadata(response->add_outputs(), kClassNames, "BYTES", {kAnySize, kAnySize});
+    FillMetadata(response->add_outputs(), kImageFeatures, "FP32", {kAnySize, model.embedding_dimension()});
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* OpenInferenceService::ModelInfer(grpc::CallbackServerContext* context,
+                                                           const ModelInferRequest* request,
+                                                           ModelInferResponse* response) {
+  return StartOn(context_.quick, *context, [=, this](UnaryCall* call) { return StartInfer(call, *request, response); });
+}
+
+absl::StatusOr<v1::Model> OpenInferenceService::FindModel(const std::string& name, const std::string& version) const {
+  const absl::Status is_id = base::CheckResourceId(name);
+  if (!is_id.ok()) return base::WithField(is_id, "name");
+  auto record = context_.metadata.GetModel(name);
+  if (!record.ok()) return base::WithField(record.status(), "name");
+  MP_RETURN_IF_ERROR(CheckVersion(version, "version"));
+  return ToMessage(*record);
+}
+
+absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferRequest& request,
+                                              ModelInferResponse* response) {
+  MP_ASSIGN_OR_RETURN(InferRequest infer, ToInferRequest(request, infer_limits_));
+  auto resolution = context_.resolver.Resolve(infer.mixture);
+  if (!resolution.ok()) return AtInferField(resolution.status(), infer);
+  MP_RETURN_IF_ERROR(CheckVersion(request.model_version(), "model_version"));
+  MP_ASSIGN_OR_RETURN(const v1::Model model, ToMessage(resolution->model));
+  MP_RETURN_IF_ERROR(CheckPixelSize(infer, model));
+  auto images = ToImages(infer.images, context_.options.maximum_queued_images);
+  if (!images.ok()) return AtInferField(images.status(), infer);
+  response->set_model_name(request.model_name());
+  response->set_model_version(kOnlyVersion);
+  response->set_id(request.id());
+  const serve::RequestContext wanted{call->deadline(), call->cancellation()};
+  if (!infer.class_prompts.has_value()) {
+    infer.images.Clear();  // the engine has its own copy
+    StartEncode(call, std::move(infer),
+                {std::move(resolution->mixture), *std::move(images), /*normalize=*/true, wanted}, response);
+    return absl::OkStatus();
+  }
+  auto classes = ToClassPrompts(*infer.class_prompts, prompt_limits_);
+  if (!classes.ok()) return AtInferField(classes.status(), infer);
+  MP_RETURN_IF_ERROR(
+      CheckResponseBytes(ResponseBytes(infer, NamesOf(*classes)), context_.options.maximum_message_bytes));
+  infer.images.Clear();
+  const int64_t needed = NeededClasses(infer);
+  StartClassify(call, std::move(infer),
+                {std::move(resolution->mixture), *std::move(classes), *std::move(images), needed, wanted}, response);
+  return absl::OkStatus();
+}
+
+void OpenInferenceService::StartClassify(UnaryCall* call, InferRequest request, serve::ClassifyRequest engine_request,
+                                         ModelInferResponse* response) {
+  std::vector<std::string> class_names = NamesOf(engine_request.classes);
+  context_.engine.Classify(
+      std::move(engine_request), [call, response, request = std::move(request),
+                                  class_names = std::move(class_names)](absl::StatusOr<serve::ClassifyResult> result) {
+        if (!result.ok()) return call->Answer(AtInferField(result.status(), request));
+        FillScores(request, class_names, result->images, response);
+        auto& parameters = *response->mutable_parameters();
+        parameters["probability_kind"].set_string_param(result->is_sigmoid ? "sigmoid" : "softmax");
+        parameters["truncated_prompt_count"].set_int64_param(result->truncated_prompts);
+        call->Answer(absl::OkStatus());
+      });
+}
+
+void OpenInferenceService::StartEncode(UnaryCall* call, InferRequest request, serve::EncodeImagesRequest engine_request,
+                                       ModelInferResponse* response) {
+  context_.engine.EncodeImages(std::move(engine_request), [call, response, request = std::move(request)](
+                                                              absl::StatusOr<serve::Embeddings> result) {
+    if (!result.ok()) return call->Answer(AtInferField(result.status(), request));
+    FillFeatures(request, result->width, result->values, response);
+    call->Answer(absl::OkStatus());
+  });
+}
+
+}  // namespace modelpatch::server
