@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "client/channel.h"
 #include "client/status_details.h"
 #include "modelpatch/v1/checkpoint_service.grpc.pb.h"
 #include "modelpatch/v1/evaluation_service.grpc.pb.h"
@@ -88,14 +89,24 @@ bool HasEnded(v1::PatchJobState state) {
          state == v1::PATCH_JOB_STATE_CANCELLED;
 }
 
-}  // namespace
-
-std::shared_ptr<grpc::ChannelInterface> MakeChannel(const std::string& address) {
+grpc::ChannelArguments Arguments() {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaximumMessageBytes);
   arguments.SetMaxSendMessageSize(kMaximumMessageBytes);
   // The server's address is given, mostly a loopback one: a proxy of the environment must not come between.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return arguments;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::ChannelInterface> MakeChannel(const std::string& address) {
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments());
+}
+
+std::shared_ptr<grpc::ChannelInterface> MakeUnsharedChannel(const std::string& address) {
+  grpc::ChannelArguments arguments = Arguments();
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 

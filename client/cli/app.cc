@@ -33,6 +33,7 @@ int RunApp(int argc, const char* const* argv, std::ostream& out, std::ostream& e
   AddCheckpointCommands(app, session);
   AddMixtureCommands(app, session);
   AddInferenceCommands(app, session);
+  AddBenchCommand(app, session);
   AddDemoCommand(app, session);
 
   try {

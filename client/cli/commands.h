@@ -18,6 +18,8 @@ void AddCheckpointCommands(CLI::App& app, Session& session);
 void AddMixtureCommands(CLI::App& app, Session& session);
 // classify, encode-image, encode-text, tokenize.
 void AddInferenceCommands(CLI::App& app, Session& session);
+// bench.
+void AddBenchCommand(CLI::App& app, Session& session);
 void AddDemoCommand(CLI::App& app, Session& session);
 
 }  // namespace modelpatch::client

@@ -9,7 +9,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <string>
@@ -24,6 +23,7 @@
 #include "core/tensor/weight_memory.h"
 #include "core/tensor/weight_set.h"
 #include "tests/benchmarks/comparison.h"
+#include "tests/benchmarks/write_weights.h"
 
 namespace modelpatch::benchmarks {
 namespace {
@@ -39,19 +39,6 @@ model::ModelConfig ConfigOf(const std::string& name) {
   config.vision.heads = 3;
   config.vision.mlp_width = 768;
   return config;
-}
-
-// Every value of every weight, in the order of the layout, as raw floats beside a list of names and shapes.
-void WriteWeights(const tensor::WeightSet& weights, const std::string& path) {
-  std::ofstream values(path, std::ios::binary);
-  std::ofstream names(path + ".txt");
-  for (size_t i = 0; i < weights.views().size(); ++i) {
-    const at::Tensor& view = weights.views()[i];
-    values.write(static_cast<const char*>(view.data_ptr()), static_cast<std::streamsize>(view.nbytes()));
-    names << weights.layout().weights()[i].spec.name;
-    for (const int64_t size : view.sizes()) names << ' ' << size;
-    names << '\n';
-  }
 }
 
 // sin(i), which every language computes alike.

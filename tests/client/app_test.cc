@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -50,6 +51,7 @@ TEST_F(AppTest, HelpIsEverywhere) {
                                                   {"encode-image"},
                                                   {"encode-text"},
                                                   {"tokenize"},
+                                                  {"bench"},
                                                   {"demo"}}) {
     auto line = command;
     line.push_back("--help");
@@ -200,6 +202,43 @@ TEST_F(AppTest, SweepPrintsTableAndSummary) {
   const std::string text = out_.str();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
   EXPECT_THAT(text, HasSubstr("\"summary\""));
+}
+
+TEST_F(AppTest, BenchMeasuresClassify) {
+  std::atomic<int> calls = 0;
+  server_.classify = [&](const v1::ClassifyRequest& request, v1::ClassifyResponse&) {
+    ++calls;
+    EXPECT_EQ(request.class_prompts().names().class_names_size(), 10);
+    EXPECT_EQ(request.images_size(), 1);
+    return grpc::Status::OK;
+  };
+  const std::vector<std::string> line = {"bench", "--model", "m",  "--duration", "0.1", "--warmup",
+                                         "0",     "--width", "16", "--height",   "16",  "--distinct-images",
+                                         "1"};
+  auto closed = line;
+  closed.insert(closed.end(), {"--clients", "2"});
+  EXPECT_EQ(Run(closed), 0) << error_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("2 clients"));
+  EXPECT_THAT(out_.str(), HasSubstr("p99"));
+  EXPECT_GT(calls, 1);
+  auto open = line;
+  open.insert(open.end(), {"--rate", "500", "--output", "json"});
+  EXPECT_EQ(Run(open), 0) << error_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("\"codes\":{\"OK\":"));
+  auto both = closed;
+  both.insert(both.end(), {"--rate", "1"});
+  EXPECT_EQ(Run(both), 2);
+}
+
+TEST_F(AppTest, BenchTellsWhatIsWrongBeforeTheLoad) {
+  int calls = 0;
+  server_.classify = [&](const v1::ClassifyRequest&, v1::ClassifyResponse&) {
+    ++calls;
+    return DetailedError(grpc::StatusCode::NOT_FOUND, "there is no model 'm'", "MODEL_NOT_FOUND", "mixture.model");
+  };
+  EXPECT_EQ(Run({"bench", "--model", "m", "--width", "16", "--height", "16"}), 1);
+  EXPECT_THAT(error_.str(), HasSubstr("MODEL_NOT_FOUND"));
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(AppWithoutServerTest, SaysHowToNameOne) {
