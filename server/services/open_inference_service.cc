@@ -134,7 +134,7 @@ grpc::ServerUnaryReactor* OpenInferenceService::ModelMetadata(grpc::CallbackServ
   return RunOn(context_.quick, *context, [=, this](const UnaryCall&) -> absl::Status {
     MP_ASSIGN_OR_RETURN(const v1::Model model, FindModel(request->name(), request->version()));
     response->set_name(request->name());
-    response->add_versions(kOnlyVersion);
+    response->add_versions(std::string(kOnlyVersion));
     response->set_platform(fmt::format("modelpatch_{}", model.architecture()));
     FillMetadata(response->add_inputs(), "images", "BYTES", {kAnySize});
     FillMetadata(response->add_inputs(), "pixels", "FP32", {kAnySize, 3, model.image_size_pixels(), WidthOf(model)});
@@ -175,7 +175,7 @@ absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferR
   auto images = ToImages(infer.images, context_.options.maximum_queued_images);
   if (!images.ok()) return AtInferField(images.status(), infer);
   response->set_model_name(request.model_name());
-  response->set_model_version(kOnlyVersion);
+  response->set_model_version(std::string(kOnlyVersion));
   response->set_id(request.id());
   const serve::RequestContext wanted{call->deadline(), call->cancellation()};
   if (!infer.class_prompts.has_value()) {

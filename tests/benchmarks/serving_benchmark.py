@@ -79,7 +79,7 @@ class Bench:
 
     @staticmethod
     def job(name, steps):
-        return ["job", "submit", "--model", "small", "--patch-task", "digits", "--supported-task", "digits", "--alphas", "0,1", "--steps",
+        return ["job", "submit", "--model", "small", "--patch-task", "digits", "--alpha-policy", "fixed", "--alpha", "1", "--steps",
                 str(steps), "--batch-size", "32", "--warmup-steps", "1", "--name", name]
 
     def start_python_server(self, workers, threads):

@@ -236,7 +236,7 @@ def prepare(server):
     modelpatch("model", "import", "demo", MODEL_DIR)
     modelpatch("task", "create", "digits", "--generator", "digits", "--train-examples", "200", "--validation-examples", "20",
                "--test-examples", "20")
-    modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--supported-task", "digits", "--alphas", "0,1", "--steps",
+    modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--alpha-policy", "fixed", "--alpha", "1", "--steps",
                "3", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1", "--name", "digits", "--watch")
 
 
