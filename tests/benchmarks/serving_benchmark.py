@@ -79,8 +79,8 @@ class Bench:
 
     @staticmethod
     def job(name, steps):
-        return ["job", "submit", "--model", "small", "--patch-task", "digits", "--alpha-policy", "fixed", "--alpha", "1", "--steps",
-                str(steps), "--batch-size", "32", "--warmup-steps", "1", "--name", name]
+        return ["job", "submit", "--model", "small", "--patch-task", "digits", "--alphas", "0,1", "--alpha-policy", "fixed",
+                "--alpha", "1", "--steps", str(steps), "--batch-size", "32", "--warmup-steps", "1", "--name", name]
 
     def start_python_server(self, workers, threads):
         generated = os.path.join(self.directory, "generated")

@@ -74,9 +74,9 @@ class OpenInferenceTest(unittest.TestCase):
         cls.modelpatch("model", "import", "demo", MODEL_DIR)
         cls.modelpatch("task", "create", "digits", "--generator", "digits", "--train-examples", "400", "--validation-examples", "50",
                        "--test-examples", "50")
-        cls.modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--alpha-policy", "fixed", "--alpha", "1",
-                       "--steps", "5", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1", "--name", "digits",
-                       "--watch")
+        cls.modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--alphas", "0,1", "--alpha-policy", "fixed",
+                       "--alpha", "1", "--steps", "5", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1",
+                       "--name", "digits", "--watch")
 
     @classmethod
     def tearDownClass(cls):

@@ -236,8 +236,8 @@ def prepare(server):
     modelpatch("model", "import", "demo", MODEL_DIR)
     modelpatch("task", "create", "digits", "--generator", "digits", "--train-examples", "200", "--validation-examples", "20",
                "--test-examples", "20")
-    modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--alpha-policy", "fixed", "--alpha", "1", "--steps",
-               "3", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1", "--name", "digits", "--watch")
+    modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--alphas", "0,1", "--alpha-policy", "fixed",
+               "--alpha", "1", "--steps", "3", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1", "--name", "digits", "--watch")
 
 
 def main():
