@@ -177,7 +177,7 @@ absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferR
   response->set_model_name(request.model_name());
   response->set_model_version(std::string(kOnlyVersion));
   response->set_id(request.id());
-  const serve::RequestContext wanted{call->deadline(), call->cancellation()};
+  const serve::RequestContext wanted{call->deadline(), call->cancellation(), call->client()};
   if (!infer.class_prompts.has_value()) {
     infer.images.Clear();  // the engine has its own copy
     StartEncode(call, std::move(infer),
@@ -189,9 +189,13 @@ absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferR
   MP_RETURN_IF_ERROR(
       CheckResponseBytes(ResponseBytes(infer, NamesOf(*classes)), context_.options.maximum_message_bytes));
   infer.images.Clear();
-  const int64_t needed = NeededClasses(infer);
-  StartClassify(call, std::move(infer),
-                {std::move(resolution->mixture), *std::move(classes), *std::move(images), needed, wanted}, response);
+  serve::ClassifyRequest engine_request;
+  engine_request.mixture = std::move(resolution->mixture);
+  engine_request.classes = *std::move(classes);
+  engine_request.images = *std::move(images);
+  engine_request.top_k = NeededClasses(infer);
+  engine_request.context = wanted;
+  StartClassify(call, std::move(infer), std::move(engine_request), response);
   return absl::OkStatus();
 }
 
