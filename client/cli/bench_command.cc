@@ -74,9 +74,9 @@ absl::Status RunBench(Session& session, BenchOptions& options) {
   SteadyTimer timer;
   const double begin = options.warmup_seconds;
   const double end = begin + options.duration_seconds;
-  const std::vector<LoadSample> samples = options.rate > 0
-                                              ? Run(OpenLoop{options.rate, options.request.seed}, end, caller, timer)
-                                              : Run(ClosedLoop{options.clients}, end, caller, timer);
+  const std::vector<LoadSample> samples =
+      options.rate > 0 ? RunLoad(OpenLoop{options.rate, options.request.seed}, end, caller, timer)
+                       : RunLoad(ClosedLoop{options.clients}, end, caller, timer);
   const LoadReport report = Summarize(samples, {begin, end}, options.request.images_per_request);
   session.out() << (session.json ? BenchJson(setting, report) + "\n" : BenchText(setting, report)) << std::flush;
   if (report.measured > 0) return absl::OkStatus();

@@ -76,7 +76,7 @@ double ArrivalGap(const OpenLoop& loop, uint64_t number) {
   return -std::log1p(-RandomUniform(loop.seed, number)) / loop.rate;
 }
 
-std::vector<LoadSample> Run(const ClosedLoop& loop, double end, Caller& caller, Timer& timer) {
+std::vector<LoadSample> RunLoad(const ClosedLoop& loop, double end, Caller& caller, Timer& timer) {
   Record record;
   std::atomic<uint64_t> next_number = 0;
   const ClosedLoopClient client{caller, timer, record, next_number, end};
@@ -84,7 +84,7 @@ std::vector<LoadSample> Run(const ClosedLoop& loop, double end, Caller& caller, 
   return record.WaitForAll();
 }
 
-std::vector<LoadSample> Run(const OpenLoop& loop, double end, Caller& caller, Timer& timer) {
+std::vector<LoadSample> RunLoad(const OpenLoop& loop, double end, Caller& caller, Timer& timer) {
   Record record;
   double arrival = timer.Now();
   for (uint64_t number = 0;; ++number) {

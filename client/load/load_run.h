@@ -39,7 +39,7 @@ struct OpenLoop {
 double ArrivalGap(const OpenLoop& loop, uint64_t number);
 
 // Calls arrive until `end` seconds of the timer. All calls of the run, in no particular order.
-std::vector<LoadSample> Run(const ClosedLoop& loop, double end, Caller& caller, Timer& timer);
-std::vector<LoadSample> Run(const OpenLoop& loop, double end, Caller& caller, Timer& timer);
+std::vector<LoadSample> RunLoad(const ClosedLoop& loop, double end, Caller& caller, Timer& timer);
+std::vector<LoadSample> RunLoad(const OpenLoop& loop, double end, Caller& caller, Timer& timer);
 
 }  // namespace modelpatch::client

@@ -105,7 +105,7 @@ TEST(SummarizeTest, CountsWhatLiesInTheWindow) {
 TEST(ClosedLoopTest, AClientSendsItsNextCallWhenTheLastIsAnswered) {
   FakeTimer timer;
   FakeCaller caller(timer, 0.25);
-  const auto samples = Run(ClosedLoop{1}, 1, caller, timer);
+  const auto samples = RunLoad(ClosedLoop{1}, 1, caller, timer);
   EXPECT_THAT(caller.numbers, ElementsAre(0, 1, 2, 3));
   ASSERT_EQ(samples.size(), 4u);
   double arrivals = 0;
@@ -144,7 +144,7 @@ TEST(OpenLoopTest, LatencyCountsFromTheIntendedArrival) {
   FakeTimer timer;
   // Each call holds the sender up for a whole second: ten arrive in that time.
   FakeCaller caller(timer, 1);
-  const auto samples = Run(loop, 2, caller, timer);
+  const auto samples = RunLoad(loop, 2, caller, timer);
   double arrival = 0;
   double sent = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -162,7 +162,7 @@ TEST(OpenLoopTest, LatencyCountsFromTheIntendedArrival) {
 TEST(OpenLoopTest, TooManyUnansweredCallsAreNotSent) {
   const OpenLoop loop{100, 3, /*maximum_unanswered=*/5};
   HoldingServer server;
-  const auto samples = Run(loop, 2, server, server);
+  const auto samples = RunLoad(loop, 2, server, server);
   int64_t held = 0;
   for (double arrival = ArrivalGap(loop, 0); arrival < 1; arrival += ArrivalGap(loop, static_cast<uint64_t>(held)))
     ++held;
