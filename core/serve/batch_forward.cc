@@ -1,9 +1,11 @@
 #include "core/serve/batch_forward.h"
 
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <numeric>
 #include <vector>
 
@@ -20,6 +22,8 @@ constexpr int kMeasurements = 2;
 constexpr double kSlowForwardSeconds = 0.02;
 // Of a mixed product over a plain image, where it is not measured: what the benchmarks show.
 constexpr double kUsualMixedOverhead = 1.05;
+// Of the threads, in the mean, while each takes whole images.
+constexpr double kWorthwhileBusyShare = 0.75;
 
 // [images, 3, h, w] of the requests, in the order given.
 at::Tensor GatherPixels(std::span<const WaitingForward> batch, const std::vector<size_t>& order) {
@@ -82,12 +86,56 @@ at::Tensor InRequestOrder(const at::Tensor& features, std::span<const WaitingFor
   return at::cat(parts);
 }
 
+// How many threads shall take whole images each. With enough images that is better than many threads in one operator:
+// they wait for each other once a forward, and one that the system holds up holds up its own images alone.
+int64_t ThreadsForImages(const at::Tensor& pixels) {
+  const int64_t images = pixels.size(0);
+  const int64_t threads = at::get_num_threads();
+  if (!pixels.device().is_cpu() || threads < 2) return 1;
+  const int64_t rounds = (images + threads - 1) / threads;
+  const double busy = static_cast<double>(images) / static_cast<double>(rounds * threads);
+  return busy >= kWorthwhileBusyShare ? threads : 1;
+}
+
+// Of some of the images, the first of which is number `first` of the batch.
+using Forward = std::function<at::Tensor(const at::Tensor& pixels, int64_t first)>;
+
+at::Tensor ForwardImages(const at::Tensor& pixels, const Forward& forward) {
+  const int64_t parts = ThreadsForImages(pixels);
+  if (parts == 1) return forward(pixels, 0);
+  const int64_t images = pixels.size(0);
+  std::vector<at::Tensor> features(static_cast<size_t>(parts));
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_grad;  // a thread's own
+    for (int64_t part = begin; part < end; ++part) {
+      const int64_t first = part * images / parts;
+      const int64_t last = (part + 1) * images / parts;
+      features[static_cast<size_t>(part)] = forward(pixels.narrow(0, first, last - first), first);
+    }
+  });
+  return at::cat(features);
+}
+
+at::Tensor PlainForward(const model::ImageEncoder& encoder, const std::vector<at::Tensor>& weights,
+                        const at::Tensor& pixels) {
+  return ForwardImages(pixels, [&](const at::Tensor& some, int64_t) { return encoder.Forward(weights, some); });
+}
+
+at::Tensor MixedForward(const model::ImageEncoder& encoder, const model::MixedBatch& batch, const at::Tensor& pixels) {
+  return ForwardImages(pixels, [&](const at::Tensor& some, int64_t first) {
+    const auto width = static_cast<int64_t>(batch.sources.size());
+    const auto begin = batch.coefficients.begin() + first * width;
+    return encoder.MixedForward({batch.sources, {begin, begin + some.size(0) * width}}, some);
+  });
+}
+
 at::Tensor RunMixed(std::span<const WaitingForward> batch) {
   const std::vector<size_t> order = OrderBySources(batch);
   const model::MixedBatch mixed = MixedBatchOf(batch, order);
   const ForwardRequest& first = batch[0].request;
   const auto device = tensor::ToTorchDevice(first.weights.sources[0].weights->device());
-  return InRequestOrder(first.encoder->MixedForward(mixed, GatherPixels(batch, order).to(device)).cpu(), batch, order);
+  const at::Tensor features = MixedForward(*first.encoder, mixed, GatherPixels(batch, order).to(device));
+  return InRequestOrder(features.cpu(), batch, order);
 }
 
 at::Tensor RunPlain(std::span<const WaitingForward> batch) {
@@ -96,7 +144,7 @@ at::Tensor RunPlain(std::span<const WaitingForward> batch) {
   const ForwardRequest& first = batch[0].request;
   const model::EncoderWeights& weights = *first.weights.materialised;
   const at::Tensor pixels = GatherPixels(batch, order).to(tensor::ToTorchDevice(weights.device()));
-  return first.encoder->Forward(weights.views(), pixels).cpu();
+  return PlainForward(*first.encoder, weights.views(), pixels).cpu();
 }
 
 template <typename Work>
@@ -136,12 +184,12 @@ absl::StatusOr<ForwardCosts> MeasureCosts(const ForwardRequest& request, const b
     };
     const auto plain = [&](int64_t images, int repetitions) {
       const at::Tensor input = pixels(images);
-      return BestSeconds(clock, repetitions, [&] { request.encoder->Forward(first, input).cpu(); });
+      return BestSeconds(clock, repetitions, [&] { PlainForward(*request.encoder, first, input).cpu(); });
     };
     const auto mixed = [&](int64_t images) {
       const model::MixedBatch batch{{&first, &last}, std::vector<float>(static_cast<size_t>(2 * images), 0.5F)};
       const at::Tensor input = pixels(images);
-      return BestSeconds(clock, kMeasurements, [&] { request.encoder->MixedForward(batch, input).cpu(); });
+      return BestSeconds(clock, kMeasurements, [&] { MixedForward(*request.encoder, batch, input).cpu(); });
     };
     const double once = plain(1, 1);
     if (once > kSlowForwardSeconds) return ForwardCosts{0, once, 0, kUsualMixedOverhead * once};
@@ -151,8 +199,9 @@ absl::StatusOr<ForwardCosts> MeasureCosts(const ForwardRequest& request, const b
     const double mixed_product = (mixed(kMeasuredImages) - mixed_one) / (2 * (kMeasuredImages - 1));
     // A clock too coarse, or a machine too busy, to tell.
     if (plain_image <= 0 || mixed_product <= 0) return ForwardCosts{};
+    // A product is all that a plain forward of the image does, and more.
     return ForwardCosts{std::max(0.0, plain_one - plain_image), plain_image,
-                        std::max(0.0, mixed_one - 2 * mixed_product), mixed_product};
+                        std::max(0.0, mixed_one - 2 * mixed_product), std::max(plain_image, mixed_product)};
   });
 }
 

@@ -46,12 +46,14 @@ bool LeaderIsMixed(std::span<const BatchCandidate> candidates, const Groups& gro
   }
   double plain = 0;
   double mixed = costs.mixed_fixed;
+  int mixtures = 0;
   for (const auto& [weights, group] : groups) {
     if (!group.IsCheaperMixed(costs)) continue;
+    ++mixtures;
     plain += group.PlainCost(costs);
     mixed += group.MixedCost(costs);
   }
-  return mixed < plain;
+  return mixtures > 1 && mixed < plain;
 }
 
 }  // namespace

@@ -30,6 +30,12 @@ TEST(BatchPlanTest, OneMixtureRunsPlain) {
   EXPECT_THAT(plan.chosen, ElementsAre(0, 2));
 }
 
+TEST(BatchPlanTest, OneMixtureAloneIsNeverMixed) {
+  const std::vector<BatchCandidate> waiting = {Materialised(&kHalf, 1, 1), Materialised(&kHalf, 1, 1)};
+  const ForwardCosts costs{0.001, 0.001, 0, 0.0001};
+  EXPECT_FALSE(PlanBatch(waiting, costs, 64).is_mixed);
+}
+
 TEST(BatchPlanTest, WhatWasNotMaterialisedIsMixedAndLeavesACrowdOfOneMixtureAlone) {
   const std::vector<BatchCandidate> waiting = {Mixable(), Materialised(&kHalf, 10), Mixable(3)};
   const BatchPlan plan = PlanBatch(waiting, kCosts, 64);
