@@ -31,6 +31,8 @@ namespace modelpatch::server {
 namespace {
 
 constexpr int kLowestPriority = 19;
+// Of a step's session: about a seventh of a core that is wanted, so that a step beside other programs still gets on.
+constexpr int kSessionPriority = 8;
 constexpr int kCancelPollMilliseconds = 500;
 
 // Cancels on SIGTERM or SIGINT, or when the step directory says so. Blocks the signals in the thread that makes it, so
@@ -128,7 +130,7 @@ void YieldToInference(base::Logger& log) {
     log.Warning("cannot lower the priority", {{"error", std::strerror(errno)}});
   }
   // Not there on a kernel that groups nothing.
-  std::ofstream("/proc/self/autogroup") << kLowestPriority;
+  std::ofstream("/proc/self/autogroup") << kSessionPriority;
 }
 
 // Takes what the lease gives, and no more.
