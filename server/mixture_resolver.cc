@@ -7,12 +7,39 @@
 #include <utility>
 #include <vector>
 
+#include "server/patch_names.h"
 #include "server/resource_names.h"
 
 namespace modelpatch::server {
 namespace {
 
 constexpr int kMaximumTerms = 1000;
+
+// `mixture.terms` has the blobs of `message`'s terms, in their order.
+v1::ResolvedWeights WeightsOf(const Resolution& resolution) {
+  v1::ResolvedWeights weights;
+  weights.set_model_digest(resolution.model.digest);
+  for (int i = 0; i < resolution.message.terms_size(); ++i) {
+    auto* term = weights.add_terms();
+    term->set_checkpoint(resolution.message.terms(i).checkpoint());
+    term->set_coefficient(resolution.message.terms(i).coefficient());
+    term->set_blob_digest(resolution.mixture.terms[static_cast<size_t>(i)].blob);
+  }
+  return weights;
+}
+
+absl::Status CheckAlpha(double alpha, const std::vector<patch::MixtureTerm>& terms,
+                        const store::PatchVersionRecord& version) {
+  const std::string what = fmt::format("{} at alpha {}", PatchVersionName(version.patch_id, version.version), alpha);
+  if (!std::isfinite(alpha)) {
+    return base::WithField(base::InvalidArgument("BAD_ALPHA", fmt::format("{}: give a finite number", what)), "alpha");
+  }
+  const absl::Status status = patch::CheckTerms(terms, version.allow_extrapolation);
+  if (status.ok()) return status;
+  // The coefficient's own path is none of the request's.
+  return base::WithField(
+      base::Error(status.code(), base::ReasonOf(status), fmt::format("{}: {}", what, status.message())), "alpha");
+}
 
 }  // namespace
 
@@ -36,7 +63,8 @@ absl::StatusOr<Resolution> MixtureResolver::Resolve(const v1::Mixture& mixture) 
   if (mixture.model().empty() && mixture.terms().empty()) {
     return base::WithField(
         base::InvalidArgument("MIXTURE_WITHOUT_MODEL",
-                              "the mixture has neither a model nor a term; name a model (models/ID) or "
+                              "the mixture has neither a model nor a term; name a model (models/ID), a "
+                              "checkpoint with its coefficient, or a patch instead of a mixture"), or "
                               "a checkpoint with its coefficient"),
         "model");
   }
@@ -72,7 +100,58 @@ absl::StatusOr<Resolution> MixtureResolver::Resolve(const v1::Mixture& mixture) 
   result.mixture.model_directory = ModelDirectory(result.model);
   result.message = mixture;
   result.message.set_model(model_name);
+  result.weights = WeightsOf(result);
   return result;
+}
+
+absl::StatusOr<Resolution> MixtureResolver::ResolvePatch(const std::string& name, std::optional<double> alpha) const {
+  MP_ASSIGN_OR_RETURN(const PatchReference reference, ParsePatchName(name));
+  MP_ASSIGN_OR_RETURN(const store::PatchVersionRecord version,
+                      store_.GetPatchVersion(reference.id, reference.selector));
+  Resolution result;
+  MP_ASSIGN_OR_RETURN(result.model, store_.GetModel(version.model_id));
+  result.mixture.model_directory = ModelDirectory(result.model);
+  result.message.set_model(ResourceName(kModels, version.model_id));
+  result.message.set_allow_extrapolation(version.allow_extrapolation);
+  for (const store::PatchTermRecord& term : version.terms) {
+    const double coefficient = alpha.value_or(1) * term.coefficient;
+    result.mixture.terms.push_back({term.blob_digest, coefficient});
+    auto* message = result.message.add_terms();
+    message->set_checkpoint(ResourceName(kCheckpoints, term.checkpoint_id));
+    message->set_coefficient(coefficient);
+  }
+  if (alpha.has_value()) MP_RETURN_IF_ERROR(CheckAlpha(*alpha, result.mixture.terms, version));
+  result.weights = WeightsOf(result);
+  result.weights.set_patch(PatchVersionName(version.patch_id, version.version));
+  return result;
+}
+
+absl::StatusOr<Resolution> MixtureResolver::ResolveEither(const v1::Mixture* mixture, const std::string& patch,
+                                                          std::optional<double> alpha,
+                                                          const WeightsFields& fields) const {
+  if (patch.empty()) {
+    if (alpha.has_value()) {
+      return base::WithField(
+          base::InvalidArgument("ALPHA_WITHOUT_PATCH",
+                                fmt::format("alpha is {}, but no patch is given; the coefficients of a mixture are in "
+                                            "its terms",
+                                            *alpha)),
+          "alpha");
+    }
+    auto resolution = Resolve(mixture == nullptr ? v1::Mixture() : *mixture);
+    if (!resolution.ok()) return base::WithField(resolution.status(), fields.mixture);
+    return resolution;
+  }
+  if (mixture != nullptr) {
+    return base::WithField(
+        base::InvalidArgument("MIXTURE_AND_PATCH",
+                              fmt::format("both {} and {} are given; give one of them", fields.mixture, fields.patch)),
+        fields.patch);
+  }
+  auto resolution = ResolvePatch(patch, alpha);
+  if (resolution.ok()) return resolution;
+  const bool is_alpha = base::FieldOf(resolution.status()) == "alpha";
+  return is_alpha ? resolution.status() : base::WithField(resolution.status(), fields.patch);
 }
 
 v1::Mixture MixtureBetween(const v1::Mixture& start, const v1::Mixture& end, double alpha) {

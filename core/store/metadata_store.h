@@ -1,12 +1,12 @@
-// MetadataStore: which models, tasks, checkpoints and jobs there are.
+// MetadataStore: which models, tasks, checkpoints, patches and jobs there are.
 //
 // Narrow enough to be implemented on another database: every method is one transaction, lists are paged by key, and
 // nothing of the database shows. Writes are durable when a method returns. Checkpoint weights, model files and step
 // directories lie elsewhere; only their digests and ids are here. Thread safety: implementations are thread-safe.
 // Methods may block on the disk. Errors of every method: DATA_LOSS (METADATA_CORRUPT), RESOURCE_EXHAUSTED (DISK_FULL),
 // UNAVAILABLE (METADATA_UNAVAILABLE). An unknown id is NOT_FOUND (MODEL_NOT_FOUND, TASK_NOT_FOUND,
-// CHECKPOINT_NOT_FOUND, PATCH_JOB_NOT_FOUND); inserting an id that exists is ALREADY_EXISTS (MODEL_ALREADY_EXISTS, …);
-// an id that is no resource id is INVALID_ARGUMENT (BAD_RESOURCE_ID).
+// CHECKPOINT_NOT_FOUND, PATCH_NOT_FOUND, PATCH_JOB_NOT_FOUND); inserting an id that exists is ALREADY_EXISTS
+// (MODEL_ALREADY_EXISTS, …); an id that is no resource id is INVALID_ARGUMENT (BAD_RESOURCE_ID).
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/store/patch_records.h"
 #include "core/store/records.h"
 
 namespace modelpatch::store {
@@ -31,6 +32,11 @@ struct Page {
   std::string next_page_token;
 };
 
+struct CreatedPatchVersion {
+  PatchVersionRecord version;
+  bool created = true;  // false: `version` is an earlier one of the same request_id
+};
+
 struct CreatedJob {
   JobRecord job;
   bool created = true;  // false: `job` is an earlier one of the same request_id
@@ -44,7 +50,7 @@ class MetadataStore {
   virtual absl::StatusOr<ModelRecord> GetModel(const std::string& id) = 0;
   // All lists: INVALID_ARGUMENT (BAD_PAGE_SIZE, BAD_PAGE_TOKEN), with the field.
   virtual absl::StatusOr<Page<ModelRecord>> ListModels(const PageRequest& request) = 0;
-  // FAILED_PRECONDITION (RESOURCE_IN_USE) while it has checkpoints or an unfinished job uses it.
+  // FAILED_PRECONDITION (RESOURCE_IN_USE) while it has checkpoints, a patch names it, or an unfinished job uses it.
   virtual absl::Status DeleteModel(const std::string& id) = 0;
 
   virtual absl::Status InsertTask(const TaskRecord& task) = 0;
@@ -60,10 +66,38 @@ class MetadataStore {
   // Those of one model, or all if `model_id` is empty.
   virtual absl::StatusOr<Page<CheckpointRecord>> ListCheckpoints(const PageRequest& request,
                                                                  const std::string& model_id) = 0;
-  // FAILED_PRECONDITION (RESOURCE_IN_USE) while an unfinished job uses it, the one that made it included.
+  // FAILED_PRECONDITION (RESOURCE_IN_USE) while a patch names it or an unfinished job uses it, the one that made it
+  // included.
   virtual absl::Status DeleteCheckpoint(const std::string& id) = 0;
-  // The blobs of all checkpoints, each once, ascending: garbage collection spares them.
+  // The blobs of all checkpoints and patches, each once, ascending: garbage collection spares them.
   virtual absl::StatusOr<std::vector<std::string>> ListBlobDigests() = 0;
+
+  // Makes the patch if it is not there, and its next version, whose number the store gives. NOT_FOUND if the model or a
+  // checkpoint is not there; FAILED_PRECONDITION (CHECKPOINT_CHANGED) if a checkpoint has another blob than the term
+  // says. A request_id that was used before gives the earlier version if the digests agree, and ALREADY_EXISTS
+  // (REQUEST_ID_REUSED) if they do not.
+  virtual absl::StatusOr<CreatedPatchVersion> CreatePatchVersion(const PatchVersionRecord& version) = 0;
+  // As FindJobOfRequest.
+  virtual absl::StatusOr<std::optional<PatchVersionRecord>> FindPatchVersionOfRequest(
+      const std::string& request_id, const std::string& request_digest) = 0;
+  virtual absl::StatusOr<PatchRecord> GetPatch(const std::string& id) = 0;
+  virtual absl::StatusOr<Page<PatchRecord>> ListPatches(const PageRequest& request) = 0;
+  // NOT_FOUND (PATCH_VERSION_NOT_FOUND, PATCH_ALIAS_NOT_FOUND); the message names those that are there.
+  virtual absl::StatusOr<PatchVersionRecord> GetPatchVersion(const std::string& id, const PatchSelector& selector) = 0;
+  // The newest first, at most `limit`.
+  virtual absl::StatusOr<std::vector<PatchVersionRecord>> ListPatchVersions(const std::string& id, int64_t limit) = 0;
+  virtual absl::StatusOr<std::vector<PatchPromotionRecord>> ListPatchPromotions(const std::string& id,
+                                                                                int64_t limit) = 0;
+  // The three that change a patch: `seen` is the patch as it was read. ABORTED (STALE_REVISION) if it was deleted and
+  // made again since, and, with `unchanged`, if it has another revision.
+  virtual absl::Status DeletePatch(const PatchRecord& seen, bool unchanged) = 0;
+  // NOT_FOUND (PATCH_VERSION_NOT_FOUND). A version that the alias stands for already stays, and nothing is recorded.
+  virtual absl::StatusOr<PatchRecord> PromotePatch(const PatchRecord& seen, bool unchanged,
+                                                   const PatchPromotionRecord& promotion) = 0;
+  // To the version of the promotion before the one in force; called again, of the one before that. `rollback.version`
+  // is not read. FAILED_PRECONDITION (NO_PREVIOUS_VERSION).
+  virtual absl::StatusOr<PatchRecord> RollBackPatch(const PatchRecord& seen, bool unchanged,
+                                                    const PatchPromotionRecord& rollback) = 0;
 
   // Stores a job and its steps. The job must be QUEUED, and steps be QUEUED (no dependencies) or WAITING, in the order
   // of their indices: INVALID_ARGUMENT (BAD_JOB) otherwise. NOT_FOUND if a resource of `job.uses` is not there.

@@ -57,6 +57,8 @@ std::string SqliteStatement::Text(int column) const {
   return data == nullptr ? std::string() : std::string(static_cast<const char*>(data), static_cast<size_t>(size));
 }
 
+double SqliteStatement::Real(int column) const { return sqlite3_column_double(statement_, column); }
+
 base::WallTime SqliteStatement::Time(int column) const {
   return base::WallTime(std::chrono::microseconds(Integer(column)));
 }
@@ -67,6 +69,8 @@ std::optional<base::WallTime> SqliteStatement::OptionalTime(int column) const {
 }
 
 void SqliteStatement::BindOne(int index, int64_t value) { bind_error_ |= sqlite3_bind_int64(statement_, index, value); }
+
+void SqliteStatement::BindOne(int index, double value) { bind_error_ |= sqlite3_bind_double(statement_, index, value); }
 
 void SqliteStatement::BindOne(int index, const std::string& value) {
   bind_error_ |= sqlite3_bind_text64(statement_, index, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8);

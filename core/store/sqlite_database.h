@@ -49,6 +49,7 @@ class SqliteStatement {
 
   // Of the present row.
   int64_t Integer(int column) const;
+  double Real(int column) const;
   std::string Text(int column) const;  // text or blob
   base::WallTime Time(int column) const;
   std::optional<base::WallTime> OptionalTime(int column) const;
@@ -60,6 +61,7 @@ class SqliteStatement {
   void BindOne(int index, int64_t value);
   void BindOne(int index, int value) { BindOne(index, static_cast<int64_t>(value)); }
   void BindOne(int index, bool value) { BindOne(index, static_cast<int64_t>(value)); }
+  void BindOne(int index, double value);
   void BindOne(int index, const std::string& value);
   void BindOne(int index, const SqliteBlob& value);
   void BindOne(int index, base::WallTime value);

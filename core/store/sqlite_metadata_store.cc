@@ -10,20 +10,39 @@
 #include "core/base/text.h"
 #include "core/store/sqlite_database.h"
 #include "core/store/sqlite_job_tables.h"
+#include "core/store/sqlite_patch_tables.h"
+#include "core/store/sqlite_promotion_tables.h"
 #include "core/store/sqlite_resource_tables.h"
 #include "core/store/sqlite_schema.h"
 
 namespace modelpatch::store {
 namespace {
 
-absl::Status CheckSameRequest(const JobRecord& earlier, const std::string& request_digest) {
+// `made` is what the earlier request made.
+template <typename Record>
+absl::Status CheckSameRequest(const Record& earlier, const std::string& request_digest, const std::string& made) {
   if (earlier.request_digest == request_digest) return absl::OkStatus();
   return base::WithField(
-      base::AlreadyExists(
-          "REQUEST_ID_REUSED",
-          fmt::format("request_id '{}' was used for job '{}' with other content; give another request_id",
-                      base::Printable(earlier.request_id), earlier.id)),
+      base::AlreadyExists("REQUEST_ID_REUSED",
+                          fmt::format("request_id '{}' was used for {} with other content; give another request_id",
+                                      base::Printable(earlier.request_id), made)),
       "request_id");
+}
+
+absl::Status CheckSameRequest(const JobRecord& earlier, const std::string& request_digest) {
+  return CheckSameRequest(earlier, request_digest, fmt::format("job '{}'", earlier.id));
+}
+
+absl::Status CheckSameRequest(const PatchVersionRecord& earlier, const std::string& request_digest) {
+  return CheckSameRequest(earlier, request_digest, fmt::format("patch '{}@{}'", earlier.patch_id, earlier.version));
+}
+
+// The patch as it is now, if it is still the one that was seen.
+absl::StatusOr<PatchRecord> SelectSeen(SqliteDatabase& database, const PatchRecord& seen, bool unchanged) {
+  MP_ASSIGN_OR_RETURN(PatchRecord stored, SelectPatch(database, seen.id));
+  if (stored.create_time == seen.create_time && (!unchanged || stored.revision == seen.revision)) return stored;
+  return base::Error(absl::StatusCode::kAborted, "STALE_REVISION",
+                     fmt::format("patch '{}' has changed since it was read; read it again", seen.id));
 }
 
 class SqliteMetadataStore final : public MetadataStore {
@@ -70,7 +89,8 @@ class SqliteMetadataStore final : public MetadataStore {
   absl::StatusOr<std::vector<std::string>> ListBlobDigests() override {
     return Read([](SqliteDatabase& database) -> absl::StatusOr<std::vector<std::string>> {
       MP_ASSIGN_OR_RETURN(SqliteStatement statement,
-                          database.Prepare("SELECT DISTINCT blob_digest FROM checkpoints ORDER BY blob_digest"));
+                          database.Prepare("SELECT blob_digest FROM checkpoints UNION SELECT blob_digest FROM "
+                                           "patch_terms ORDER BY blob_digest"));
       std::vector<std::string> digests;
       while (true) {
         MP_ASSIGN_OR_RETURN(const bool row, statement.Step());
@@ -78,6 +98,75 @@ class SqliteMetadataStore final : public MetadataStore {
         digests.push_back(statement.Text(0));
       }
     });
+  }
+
+  absl::StatusOr<CreatedPatchVersion> CreatePatchVersion(const PatchVersionRecord& version) override {
+    CreatedPatchVersion made;
+    MP_RETURN_IF_ERROR(Write([&](SqliteDatabase& database) -> absl::Status {
+      MP_ASSIGN_OR_RETURN(const std::optional<PatchVersionRecord> earlier,
+                          SelectPatchVersionOfRequest(database, version.request_id));
+      made.created = !earlier.has_value();
+      made.version = earlier.value_or(version);
+      if (!made.created) return CheckSameRequest(*earlier, version.request_digest);
+      MP_ASSIGN_OR_RETURN(made.version.version, InsertRow(database, version));
+      return absl::OkStatus();
+    }));
+    return made;
+  }
+  absl::StatusOr<std::optional<PatchVersionRecord>> FindPatchVersionOfRequest(
+      const std::string& request_id, const std::string& request_digest) override {
+    return Read([&](SqliteDatabase& database) -> absl::StatusOr<std::optional<PatchVersionRecord>> {
+      MP_ASSIGN_OR_RETURN(std::optional<PatchVersionRecord> version, SelectPatchVersionOfRequest(database, request_id));
+      if (version.has_value()) MP_RETURN_IF_ERROR(CheckSameRequest(*version, request_digest));
+      return version;
+    });
+  }
+  absl::StatusOr<PatchRecord> GetPatch(const std::string& id) override {
+    return Read([&](SqliteDatabase& database) { return SelectPatch(database, id); });
+  }
+  absl::StatusOr<Page<PatchRecord>> ListPatches(const PageRequest& request) override {
+    return Read([&](SqliteDatabase& database) { return SelectPatches(database, request); });
+  }
+  absl::StatusOr<PatchVersionRecord> GetPatchVersion(const std::string& id, const PatchSelector& selector) override {
+    return Read([&](SqliteDatabase& database) { return SelectPatchVersion(database, id, selector); });
+  }
+  absl::StatusOr<std::vector<PatchVersionRecord>> ListPatchVersions(const std::string& id, int64_t limit) override {
+    return Read([&](SqliteDatabase& database) { return SelectPatchVersions(database, id, limit); });
+  }
+  absl::StatusOr<std::vector<PatchPromotionRecord>> ListPatchPromotions(const std::string& id, int64_t limit) override {
+    return Read([&](SqliteDatabase& database) -> absl::StatusOr<std::vector<PatchPromotionRecord>> {
+      MP_RETURN_IF_ERROR(SelectPatch(database, id).status());
+      return SelectPromotions(database, id, limit);
+    });
+  }
+  absl::Status DeletePatch(const PatchRecord& seen, bool unchanged) override {
+    return Write([&](SqliteDatabase& database) -> absl::Status {
+      MP_RETURN_IF_ERROR(SelectSeen(database, seen, unchanged).status());
+      return DeletePatchRow(database, seen.id);
+    });
+  }
+  absl::StatusOr<PatchRecord> PromotePatch(const PatchRecord& seen, bool unchanged,
+                                           const PatchPromotionRecord& promotion) override {
+    PatchRecord changed;
+    MP_RETURN_IF_ERROR(Write([&](SqliteDatabase& database) -> absl::Status {
+      MP_ASSIGN_OR_RETURN(const PatchRecord stored, SelectSeen(database, seen, unchanged));
+      MP_RETURN_IF_ERROR(SelectPatchVersion(database, stored.id, {promotion.version, ""}).status());
+      MP_RETURN_IF_ERROR(InsertPromotion(database, stored, promotion));
+      MP_ASSIGN_OR_RETURN(changed, SelectPatch(database, stored.id));
+      return absl::OkStatus();
+    }));
+    return changed;
+  }
+  absl::StatusOr<PatchRecord> RollBackPatch(const PatchRecord& seen, bool unchanged,
+                                            const PatchPromotionRecord& rollback) override {
+    PatchRecord changed;
+    MP_RETURN_IF_ERROR(Write([&](SqliteDatabase& database) -> absl::Status {
+      MP_ASSIGN_OR_RETURN(const PatchRecord stored, SelectSeen(database, seen, unchanged));
+      MP_RETURN_IF_ERROR(InsertRollback(database, stored, rollback));
+      MP_ASSIGN_OR_RETURN(changed, SelectPatch(database, stored.id));
+      return absl::OkStatus();
+    }));
+    return changed;
   }
 
   absl::StatusOr<CreatedJob> CreateJob(const JobRecord& job, const std::vector<StepRecord>& steps) override {

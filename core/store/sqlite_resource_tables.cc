@@ -90,6 +90,17 @@ absl::Status CheckUnused(SqliteDatabase& database, ResourceKind kind, const std:
         "RESOURCE_IN_USE", fmt::format("{} '{}' is used by the unfinished job '{}'; wait for it or cancel it", name,
                                        base::Printable(id), job));
   }
+  MP_ASSIGN_OR_RETURN(const std::string patch,
+                      SelectText(database,
+                                 "SELECT patch_id || '@' || version FROM patch_terms WHERE ?1 = 'checkpoint' AND "
+                                 "checkpoint_id = ?2 UNION ALL SELECT patch_id || '@' || version FROM patch_versions "
+                                 "WHERE ?1 = 'model' AND model_id = ?2 LIMIT 1",
+                                 name, id));
+  if (!patch.empty()) {
+    return base::FailedPrecondition(
+        "RESOURCE_IN_USE", fmt::format("{} '{}' is named by the patch version '{}'; delete the patch first", name,
+                                       base::Printable(id), patch));
+  }
   if (kind != ResourceKind::kModel) return absl::OkStatus();
   MP_ASSIGN_OR_RETURN(
       const std::string checkpoint,

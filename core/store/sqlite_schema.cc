@@ -95,6 +95,65 @@ CREATE TABLE steps (
   PRIMARY KEY (job_id, step_index)
 ) STRICT;
 )sql",
+    // Patches.
+    R"sql(
+CREATE TABLE patches (
+  id TEXT PRIMARY KEY NOT NULL,
+  latest_version INTEGER NOT NULL,
+  create_time INTEGER NOT NULL,
+  update_time INTEGER NOT NULL,
+  revision INTEGER NOT NULL
+) STRICT;
+CREATE INDEX patches_by_time ON patches (create_time, id);
+
+CREATE TABLE patch_versions (
+  patch_id TEXT NOT NULL REFERENCES patches (id) ON DELETE CASCADE,
+  version INTEGER NOT NULL,
+  request_id TEXT NOT NULL,
+  request_digest TEXT NOT NULL,
+  model_id TEXT NOT NULL REFERENCES models (id),
+  allow_extrapolation INTEGER NOT NULL,
+  details_json TEXT NOT NULL,
+  create_time INTEGER NOT NULL,
+  PRIMARY KEY (patch_id, version)
+) STRICT;
+CREATE INDEX patch_versions_by_model ON patch_versions (model_id);
+CREATE UNIQUE INDEX patch_versions_by_request ON patch_versions (request_id) WHERE request_id <> '';
+
+CREATE TABLE patch_terms (
+  patch_id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  term_index INTEGER NOT NULL,
+  checkpoint_id TEXT NOT NULL REFERENCES checkpoints (id),
+  blob_digest TEXT NOT NULL,
+  coefficient REAL NOT NULL,
+  PRIMARY KEY (patch_id, version, term_index),
+  FOREIGN KEY (patch_id, version) REFERENCES patch_versions (patch_id, version) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX patch_terms_by_checkpoint ON patch_terms (checkpoint_id);
+
+-- previous is the number of the promotion that was in force before: where a rollback leads. 0: there was none.
+CREATE TABLE patch_promotions (
+  patch_id TEXT NOT NULL REFERENCES patches (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  previous INTEGER NOT NULL,
+  alias TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  is_rollback INTEGER NOT NULL,
+  overridden TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  time INTEGER NOT NULL,
+  PRIMARY KEY (patch_id, number)
+) STRICT;
+
+-- promotion is the number of the one in force.
+CREATE TABLE patch_aliases (
+  patch_id TEXT NOT NULL REFERENCES patches (id) ON DELETE CASCADE,
+  alias TEXT NOT NULL,
+  promotion INTEGER NOT NULL,
+  PRIMARY KEY (patch_id, alias)
+) STRICT;
+)sql",
 };
 
 }  // namespace

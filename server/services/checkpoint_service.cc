@@ -125,23 +125,22 @@ absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1:
   MP_RETURN_IF_ERROR(CheckNewResource(request.checkpoint_id(), "checkpoint_id", request.request_id()));
   const RequestKey key = MakeRequestKey(request, request.request_id());
   if (const auto answer = AnswerRepeatedCheckpoint(request.checkpoint_id(), key, response)) return *answer;
-  if (request.mixture().terms().empty()) {
+  if (request.patch().empty() && request.mixture().terms().empty()) {
     return base::WithField(
         base::InvalidArgument("NO_TERMS", "the mixture has no term; name at least one checkpoint and its coefficient"),
         "mixture.terms");
   }
-  const auto resolution = context_.resolver.Resolve(request.mixture());
-  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
-  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(resolution->mixture.model_directory));
-  MP_ASSIGN_OR_RETURN(const tensor::WeightSet merged, MergeWeights(*model, resolution->mixture.terms, context_.blobs));
+  MP_ASSIGN_OR_RETURN(const Resolution resolution, context_.resolver.ResolveRequest(request));
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(resolution.mixture.model_directory));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet merged, MergeWeights(*model, resolution.mixture.terms, context_.blobs));
 
   v1::Checkpoint message;
   message.set_kind(v1::CHECKPOINT_KIND_MERGED);
   v1::Lineage& lineage = *message.mutable_lineage();
-  lineage.set_model(ResourceName(kModels, resolution->model.id));
-  lineage.set_model_digest(resolution->model.digest);
-  *lineage.mutable_parents() = resolution->message.terms();
-  return Add(request.checkpoint_id(), key, resolution->model.id, merged, std::move(message), response);
+  lineage.set_model(ResourceName(kModels, resolution.model.id));
+  lineage.set_model_digest(resolution.model.digest);
+  *lineage.mutable_parents() = resolution.message.terms();
+  return Add(request.checkpoint_id(), key, resolution.model.id, merged, std::move(message), response);
 }
 
 std::optional<absl::Status> CheckpointService::AnswerRepeatedCheckpoint(const std::string& id, const RequestKey& key,

@@ -150,19 +150,19 @@ absl::Status EvaluationService::RunEvaluate(const v1::EvaluateRequest& request,
   const auto start = std::chrono::steady_clock::now();
   MP_ASSIGN_OR_RETURN(const data::Split split, ToSplit(request.split(), data::Split::kTest));
   if (request.tasks().empty()) return NoTasks("tasks");
-  const auto resolution = context_.resolver.Resolve(request.mixture());
-  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
+  MP_ASSIGN_OR_RETURN(const Resolution resolution, context_.resolver.ResolveRequest(request));
   std::vector<SweepTask> tasks;
   MP_RETURN_IF_ERROR(AddTasks(context_, request.tasks(), "tasks", patch::TaskRole::kSupported, split, tasks));
   MP_ASSIGN_OR_RETURN(const std::vector<patch::SweepPoint> points,
-                      context_.engine.Sweep(resolution->mixture, resolution->mixture, {0.0}, tasks, cancellation,
+                      context_.engine.Sweep(resolution.mixture, resolution.mixture, {0.0}, tasks, cancellation,
                                             [](const patch::SweepPoint&) { return absl::OkStatus(); }));
   for (const patch::TaskAccuracy& accuracy : points.front().accuracies) {
     auto* message = response->add_accuracies();
     *message = ToMessage(accuracy);
     message->set_role(v1::TASK_ROLE_UNSPECIFIED);
   }
-  *response->mutable_mixture() = resolution->message;
+  *response->mutable_mixture() = resolution.message;
+  *response->mutable_weights() = resolution.weights;
   response->set_seconds(SecondsSince(start));
   return absl::OkStatus();
 }
@@ -171,18 +171,21 @@ absl::Status EvaluationService::RunSweep(const v1::SweepRequest& request, SweepS
   const auto begin = std::chrono::steady_clock::now();
   MP_ASSIGN_OR_RETURN(const data::Split split, ToSplit(request.split(), data::Split::kValidation));
   MP_ASSIGN_OR_RETURN(const std::vector<double> alphas, AlphasOf(request));
-  const auto end = context_.resolver.Resolve(request.end());
-  if (!end.ok()) return base::WithField(end.status(), "end");
+  MP_ASSIGN_OR_RETURN(const Resolution end,
+                      context_.resolver.ResolveEither(request.has_end() ? &request.end() : nullptr, request.end_patch(),
+                                                      std::nullopt, {"end", "end_patch"}));
   v1::Mixture start_message = request.start();
-  if (start_message.model().empty() && start_message.terms().empty()) start_message.set_model(end->message.model());
-  const auto start = context_.resolver.Resolve(start_message);
-  if (!start.ok()) return base::WithField(start.status(), "start");
-  if (start->model.digest != end->model.digest) {
+  if (start_message.model().empty() && start_message.terms().empty()) start_message.set_model(end.message.model());
+  const bool start_is_mixture = request.has_start() || request.start_patch().empty();
+  MP_ASSIGN_OR_RETURN(const Resolution start,
+                      context_.resolver.ResolveEither(start_is_mixture ? &start_message : nullptr,
+                                                      request.start_patch(), std::nullopt, {"start", "start_patch"}));
+  if (start.model.digest != end.model.digest) {
     return base::WithField(
         base::InvalidArgument("MIXTURES_OF_TWO_MODELS",
                               fmt::format("start is of {} and end of {}; sweep between mixtures of one model",
-                                          start->message.model(), end->message.model())),
-        "start.model");
+                                          start.message.model(), end.message.model())),
+        request.start_patch().empty() ? "start.model" : "start_patch");
   }
   if (request.patching_tasks().empty() && request.supported_tasks().empty()) return NoTasks("patching_tasks");
   std::vector<SweepTask> tasks;
@@ -194,13 +197,13 @@ absl::Status EvaluationService::RunSweep(const v1::SweepRequest& request, SweepS
     v1::SweepResponse response;
     auto* message = response.mutable_point();
     message->set_alpha(point.alpha);
-    *message->mutable_mixture() = MixtureBetween(start->message, end->message, point.alpha);
+    *message->mutable_mixture() = MixtureBetween(start.message, end.message, point.alpha);
     for (const patch::TaskAccuracy& accuracy : point.accuracies) *message->add_accuracies() = ToMessage(accuracy);
     stream.TryWrite(std::move(response));
     return absl::OkStatus();
   };
   MP_ASSIGN_OR_RETURN(const std::vector<patch::SweepPoint> points,
-                      context_.engine.Sweep(start->mixture, end->mixture, alphas, tasks, stream.cancellation(), send));
+                      context_.engine.Sweep(start.mixture, end.mixture, alphas, tasks, stream.cancellation(), send));
   v1::SweepResponse last;
   *last.mutable_summary() = Summarize(points, split, SecondsSince(begin));
   stream.TryWrite(std::move(last));

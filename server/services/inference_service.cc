@@ -84,6 +84,13 @@ void FillEmbeddings(const serve::Embeddings& embeddings, google::protobuf::Repea
   }
 }
 
+// What was served, by name and by digest.
+template <typename Response>
+void FillWeights(Resolution resolution, Response* response) {
+  *response->mutable_mixture() = std::move(resolution.message);
+  *response->mutable_weights() = std::move(resolution.weights);
+}
+
 }  // namespace
 
 InferenceService::InferenceService(const ServiceContext& context)
@@ -130,9 +137,8 @@ absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::Classify
   if (!classes.ok()) return base::WithField(classes.status(), "class_prompts");
   engine_request.classes = *std::move(classes);
   MP_ASSIGN_OR_RETURN(engine_request.images, ToImages(request.images(), context_.options.maximum_queued_images));
-  auto resolution = context_.resolver.Resolve(request.mixture());
-  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
-  engine_request.mixture = std::move(resolution->mixture);
+  MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.ResolveRequest(request));
+  engine_request.mixture = std::move(resolution.mixture);
   engine_request.top_k = request.top_k();
   engine_request.context = ContextOf(*call);
   std::vector<std::string> class_names;
@@ -140,15 +146,15 @@ absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::Classify
   for (const model::ClassPrompts& one : engine_request.classes) class_names.push_back(one.name);
   MP_RETURN_IF_ERROR(
       CheckResponseBytes(ResponseBytes(request.images_size(), class_names, request.top_k()), context_.options));
-  context_.engine.Classify(std::move(engine_request), [call, response, class_names = std::move(class_names),
-                                                       mixture = std::move(resolution->message)](
-                                                          absl::StatusOr<serve::ClassifyResult> result) mutable {
-    if (!result.ok()) return call->Answer(result.status());
-    FillResults(*result, class_names, response);
-    *response->mutable_mixture() = std::move(mixture);
-    FillTimings(result->timings, call->start(), response->mutable_timings());
-    call->Answer(absl::OkStatus());
-  });
+  context_.engine.Classify(std::move(engine_request),
+                           [call, response, class_names = std::move(class_names),
+                            resolution = std::move(resolution)](absl::StatusOr<serve::ClassifyResult> result) mutable {
+                             if (!result.ok()) return call->Answer(result.status());
+                             FillResults(*result, class_names, response);
+                             FillWeights(std::move(resolution), response);
+                             FillTimings(result->timings, call->start(), response->mutable_timings());
+                             call->Answer(absl::OkStatus());
+                           });
   return absl::OkStatus();
 }
 
@@ -156,15 +162,14 @@ absl::Status InferenceService::StartEncodeImages(UnaryCall* call, const v1::Enco
                                                  v1::EncodeImagesResponse* response) {
   serve::EncodeImagesRequest engine_request;
   MP_ASSIGN_OR_RETURN(engine_request.images, ToImages(request.images(), context_.options.maximum_queued_images));
-  auto resolution = context_.resolver.Resolve(request.mixture());
-  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
-  engine_request.mixture = std::move(resolution->mixture);
+  MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.ResolveRequest(request));
+  engine_request.mixture = std::move(resolution.mixture);
   engine_request.context = ContextOf(*call);
-  context_.engine.EncodeImages(std::move(engine_request), [call, response, mixture = std::move(resolution->message)](
+  context_.engine.EncodeImages(std::move(engine_request), [call, response, resolution = std::move(resolution)](
                                                               absl::StatusOr<serve::Embeddings> result) mutable {
     if (!result.ok()) return call->Answer(result.status());
     FillEmbeddings(*result, response->mutable_embeddings());
-    *response->mutable_mixture() = std::move(mixture);
+    FillWeights(std::move(resolution), response);
     FillTimings(result->timings, call->start(), response->mutable_timings());
     call->Answer(absl::OkStatus());
   });

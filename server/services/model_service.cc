@@ -216,18 +216,18 @@ absl::Status ModelService::Export(const v1::ExportModelRequest& request, v1::Exp
   }
   const auto path = ResolveExportPath(context_.options.export_root, request.path());
   if (!path.ok()) return base::WithField(path.status(), "path");
-  const auto resolution = context_.resolver.Resolve(request.mixture());
-  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
-  const serve::ResolvedMixture& mixture = resolution->mixture;
+  MP_ASSIGN_OR_RETURN(const Resolution resolution, context_.resolver.ResolveRequest(request));
+  const serve::ResolvedMixture& mixture = resolution.mixture;
   MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(mixture.model_directory));
   MP_ASSIGN_OR_RETURN(const tensor::WeightSet weights, MergeWeights(*model, mixture.terms, context_.blobs));
-  MP_ASSIGN_OR_RETURN(const CardContent content, DescribeForCard(*resolution));
+  MP_ASSIGN_OR_RETURN(const CardContent content, DescribeForCard(resolution));
   const std::string card = ModelCard(content, request.layout(), Version());
   MP_RETURN_IF_ERROR(WriteExport(*path, request.layout(), *model, mixture.model_directory, weights, card));
-  context_.log.Info("model exported", {{"model", resolution->model.id}, {"path", *path}});
+  context_.log.Info("model exported", {{"model", resolution.model.id}, {"path", *path}});
   response->set_path(*path);
   response->set_size_bytes(DirectoryBytes(*path));
-  *response->mutable_mixture() = resolution->message;
+  *response->mutable_mixture() = resolution.message;
+  *response->mutable_weights() = resolution.weights;
   return absl::OkStatus();
 }
 
