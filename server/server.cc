@@ -34,6 +34,7 @@
 #include "server/services/model_service.h"
 #include "server/services/open_inference_service.h"
 #include "server/services/patch_job_service.h"
+#include "server/services/patch_service.h"
 #include "server/services/task_service.h"
 #include "server/version.h"
 
@@ -152,6 +153,7 @@ struct Server::State {
   std::optional<TaskService> task_service;
   std::optional<PatchJobService> patch_job_service;
   std::optional<CheckpointService> checkpoint_service;
+  std::optional<PatchService> patch_service;
   std::optional<EvaluationService> evaluation_service;
   std::optional<InferenceService> inference_service;
   std::optional<OpenInferenceService> open_inference_service;
@@ -198,6 +200,7 @@ absl::Status Server::State::Open() {
       JobPlanner(*metadata, *resolver, {directory->jobs_path(), directory->tasks_path(), directory->blobs_path()},
                  DecodeLimitsOf(options), devices));
   checkpoint_service.emplace(context);
+  patch_service.emplace(context);
   evaluation_service.emplace(context);
   inference_service.emplace(context);
   open_inference_service.emplace(context, [this] { return ready.load(); });
@@ -221,8 +224,8 @@ absl::Status Server::State::StartGrpc() {
   interceptors.push_back(MakeCallInterceptorFactory(clock, metrics, log, calls));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
-           &*health, &*model_service, &*task_service, &*patch_job_service, &*checkpoint_service, &*evaluation_service,
-           &*inference_service, &*open_inference_service}) {
+           &*health, &*model_service, &*task_service, &*patch_job_service, &*checkpoint_service, &*patch_service,
+           &*evaluation_service, &*inference_service, &*open_inference_service}) {
     builder.RegisterService(service);
   }
   grpc = builder.BuildAndStart();
@@ -262,10 +265,11 @@ absl::Status Server::State::StartServing() {
   MP_RETURN_IF_ERROR(model_service->AnnounceModels());
   MP_RETURN_IF_ERROR(StartGrpc());
   metrics.GetGauge("modelpatch_build_info", "Always 1; the version is a label.", {{"version", Version()}}).Set(1);
-  for (const char* service : {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
-                              v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
-                              v1::EvaluationService::service_full_name(), v1::InferenceService::service_full_name(),
-                              ::inference::GRPCInferenceService::service_full_name()}) {
+  for (const char* service :
+       {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
+        v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
+        v1::PatchService::service_full_name(), v1::EvaluationService::service_full_name(),
+        v1::InferenceService::service_full_name(), ::inference::GRPCInferenceService::service_full_name()}) {
     health->SetServing(service);
   }
   ready = true;

@@ -28,10 +28,7 @@ std::optional<double> RoleMean(std::span<const TaskAccuracy> accuracies, TaskRol
 bool WithinBudget(std::span<const TaskAccuracy> point, std::span<const TaskAccuracy> base, double epsilon_points) {
   for (size_t i = 0; i < point.size(); ++i) {
     if (point[i].role != TaskRole::kSupported) continue;
-    const auto lost = static_cast<double>(base[i].correct - point[i].correct);
-    // In examples: dividing first would let rounding decide at the very edge of the budget.
-    const double allowed = epsilon_points / 100.0 * static_cast<double>(point[i].total);
-    if (lost > allowed + 1e-9) return false;
+    if (!IsWithinBudget(base[i].correct - point[i].correct, point[i].total, epsilon_points)) return false;
   }
   return true;
 }
@@ -75,6 +72,12 @@ double MeanAccuracy(std::span<const TaskAccuracy> accuracies) {
   const std::optional<double> supported = RoleMean(accuracies, TaskRole::kSupported);
   if (patching && supported) return (*patching + *supported) / 2;
   return patching.value_or(supported.value_or(0));
+}
+
+bool IsWithinBudget(int64_t lost, int64_t total, double epsilon_points) {
+  // In examples: dividing first would let rounding decide at the very edge of the budget.
+  const double allowed = epsilon_points / 100.0 * static_cast<double>(total);
+  return static_cast<double>(lost) <= allowed + 1e-9;
 }
 
 absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, AlphaPolicy policy, double epsilon_points) {
