@@ -13,6 +13,7 @@
 #include "modelpatch/v1/inference_service.grpc.pb.h"
 #include "modelpatch/v1/model_service.grpc.pb.h"
 #include "modelpatch/v1/patch_job_service.grpc.pb.h"
+#include "modelpatch/v1/patch_service.grpc.pb.h"
 #include "modelpatch/v1/task_service.grpc.pb.h"
 
 namespace modelpatch::client {
@@ -23,6 +24,7 @@ struct Client::Stubs {
         tasks(v1::TaskService::NewStub(channel)),
         jobs(v1::PatchJobService::NewStub(channel)),
         checkpoints(v1::CheckpointService::NewStub(channel)),
+        patches(v1::PatchService::NewStub(channel)),
         evaluation(v1::EvaluationService::NewStub(channel)),
         inference(v1::InferenceService::NewStub(channel)) {}
 
@@ -30,6 +32,7 @@ struct Client::Stubs {
   std::unique_ptr<v1::TaskService::Stub> tasks;
   std::unique_ptr<v1::PatchJobService::Stub> jobs;
   std::unique_ptr<v1::CheckpointService::Stub> checkpoints;
+  std::unique_ptr<v1::PatchService::Stub> patches;
   std::unique_ptr<v1::EvaluationService::Stub> evaluation;
   std::unique_ptr<v1::InferenceService::Stub> inference;
 };
@@ -262,6 +265,35 @@ absl::StatusOr<v1::CompareCheckpointsResponse> Client::CompareCheckpoints(
     const v1::CompareCheckpointsRequest& request) {
   return CallWithRetry(*stubs_->checkpoints, &v1::CheckpointService::Stub::CompareCheckpoints, request,
                        options_.long_deadline, options_.retry);
+}
+
+absl::StatusOr<v1::Patch> Client::CreatePatch(v1::CreatePatchRequest request) {
+  EnsureRequestId(request);
+  return CallWithRetry(*stubs_->patches, &v1::PatchService::Stub::CreatePatch, request, options_.deadline,
+                       options_.retry);
+}
+
+absl::StatusOr<v1::Patch> Client::GetPatch(const std::string& name) {
+  return CallWithRetry(*stubs_->patches, &v1::PatchService::Stub::GetPatch, Named<v1::GetPatchRequest>(name),
+                       options_.deadline, options_.retry);
+}
+
+absl::StatusOr<v1::ListPatchesResponse> Client::ListPatches(const v1::ListPatchesRequest& request) {
+  return CallWithRetry(*stubs_->patches, &v1::PatchService::Stub::ListPatches, request, options_.deadline,
+                       options_.retry);
+}
+
+absl::Status Client::DeletePatch(const v1::DeletePatchRequest& request) {
+  return CallOnce(*stubs_->patches, &v1::PatchService::Stub::DeletePatch, request, options_.deadline).status();
+}
+
+// Neither of the two is repeated: a second try would be refused for its etag, or go back one version more.
+absl::StatusOr<v1::Patch> Client::PromotePatch(const v1::PromotePatchRequest& request) {
+  return CallOnce(*stubs_->patches, &v1::PatchService::Stub::PromotePatch, request, options_.deadline);
+}
+
+absl::StatusOr<v1::Patch> Client::RollbackPatch(const v1::RollbackPatchRequest& request) {
+  return CallOnce(*stubs_->patches, &v1::PatchService::Stub::RollbackPatch, request, options_.deadline);
 }
 
 absl::StatusOr<v1::EvaluateResponse> Client::Evaluate(const v1::EvaluateRequest& request) {

@@ -19,6 +19,7 @@
 #include "modelpatch/v1/inference_service.pb.h"
 #include "modelpatch/v1/model_service.pb.h"
 #include "modelpatch/v1/patch_job_service.pb.h"
+#include "modelpatch/v1/patch_service.pb.h"
 #include "modelpatch/v1/resources.pb.h"
 #include "modelpatch/v1/task_service.pb.h"
 
@@ -82,6 +83,13 @@ class Client {
   absl::StatusOr<v1::Checkpoint> ImportCheckpoint(v1::ImportCheckpointRequest request);
   absl::StatusOr<v1::Checkpoint> Interpolate(v1::InterpolateRequest request);
   absl::StatusOr<v1::CompareCheckpointsResponse> CompareCheckpoints(const v1::CompareCheckpointsRequest& request);
+
+  absl::StatusOr<v1::Patch> CreatePatch(v1::CreatePatchRequest request);
+  absl::StatusOr<v1::Patch> GetPatch(const std::string& name);
+  absl::StatusOr<v1::ListPatchesResponse> ListPatches(const v1::ListPatchesRequest& request);
+  absl::Status DeletePatch(const v1::DeletePatchRequest& request);
+  absl::StatusOr<v1::Patch> PromotePatch(const v1::PromotePatchRequest& request);
+  absl::StatusOr<v1::Patch> RollbackPatch(const v1::RollbackPatchRequest& request);
 
   absl::StatusOr<v1::EvaluateResponse> Evaluate(const v1::EvaluateRequest& request);
   // Calls `on_point` for each point as soon as it is known, and returns the summary. Not tried again once a point has

@@ -31,6 +31,7 @@ int RunApp(int argc, const char* const* argv, std::ostream& out, std::ostream& e
   AddTaskCommands(app, session);
   AddJobCommands(app, session);
   AddCheckpointCommands(app, session);
+  AddPatchCommands(app, session);
   AddMixtureCommands(app, session);
   AddInferenceCommands(app, session);
   AddBenchCommand(app, session);

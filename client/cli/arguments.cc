@@ -68,6 +68,18 @@ absl::StatusOr<v1::MixtureTerm> ParseTerm(const std::string& text) {
   return term;
 }
 
+absl::StatusOr<v1::TaskBudget> ParseBudget(const std::string& text) {
+  const size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not a budget TASK=POINTS, such as imagenet=0.5"));
+  }
+  v1::TaskBudget budget;
+  CLIENT_ASSIGN_OR_RETURN(const double points, ParseNumber(text.substr(equals + 1), text));
+  budget.set_task(ResourceName("tasks", text.substr(0, equals)));
+  budget.set_epsilon_points(points);
+  return budget;
+}
+
 std::string ResourceName(const std::string& collection, const std::string& id) {
   return id.find('/') == std::string::npos ? absl::StrCat(collection, "/", id) : id;
 }

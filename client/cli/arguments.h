@@ -1,4 +1,4 @@
-// What people type, as values: lists of α, terms of mixtures, resource names. Pure functions but for ReadFile.
+// What people type, as values: lists of α, terms of mixtures, budgets, resource names. Pure functions but for ReadFile.
 //
 // Errors are INVALID_ARGUMENT with a message for the one who typed it.
 #pragma once
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "modelpatch/v1/patch_service.pb.h"
 #include "modelpatch/v1/resources.pb.h"
 
 namespace modelpatch::client {
@@ -18,6 +19,9 @@ absl::StatusOr<std::vector<double>> ParseAlphas(const std::string& text);
 
 // `CHECKPOINT=α`, such as `my-digits=0.5`.
 absl::StatusOr<v1::MixtureTerm> ParseTerm(const std::string& text);
+
+// `TASK=POINTS`, such as `imagenet=0.5`.
+absl::StatusOr<v1::TaskBudget> ParseBudget(const std::string& text);
 
 // `collection/id` for an id; a text that holds a '/' is taken as a whole name.
 std::string ResourceName(const std::string& collection, const std::string& id);

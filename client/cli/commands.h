@@ -14,6 +14,7 @@ void AddModelCommands(CLI::App& app, Session& session);
 void AddTaskCommands(CLI::App& app, Session& session);
 void AddJobCommands(CLI::App& app, Session& session);
 void AddCheckpointCommands(CLI::App& app, Session& session);
+void AddPatchCommands(CLI::App& app, Session& session);
 // interpolate, sweep, evaluate.
 void AddMixtureCommands(CLI::App& app, Session& session);
 // classify, encode-image, encode-text, tokenize.

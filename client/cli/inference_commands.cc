@@ -35,7 +35,7 @@ absl::Status AddImages(const std::vector<std::string>& paths, Request& request) 
 }
 
 std::string ClassifyText(const v1::ClassifyResponse& response, const std::vector<std::string>& images) {
-  std::string text = absl::StrCat(MixtureText(response.mixture()), "\n");
+  std::string text = absl::StrCat(WeightsText(response.mixture(), response.weights()), "\n");
   for (int i = 0; i < response.results_size(); ++i) {
     Table table({{"CLASS"}, {"PROBABILITY", Align::kRight}, {"LOGIT", Align::kRight}, {"COSINE", Align::kRight}});
     for (const v1::ClassScore& score : response.results(i).scores()) {
@@ -70,7 +70,7 @@ void AddClassify(CLI::App& app, Session& session) {
     RequireMixture(options->mixture);
     session.command = [&session, options]() -> absl::Status {
       v1::ClassifyRequest request;
-      *request.mutable_mixture() = MixtureOf(options->mixture);
+      CLIENT_RETURN_IF_ERROR(SetWeights(session, options->mixture, request));
       v1::ClassPrompts::Names& names = *request.mutable_class_prompts()->mutable_names();
       for (const std::string& name : options->class_names) names.add_class_names(name);
       for (const std::string& text : options->templates) names.add_templates(text);
@@ -104,7 +104,7 @@ void AddEncodeImage(CLI::App& app, Session& session) {
     RequireMixture(*mixture);
     session.command = [&session, mixture, images]() -> absl::Status {
       v1::EncodeImagesRequest request;
-      *request.mutable_mixture() = MixtureOf(*mixture);
+      CLIENT_RETURN_IF_ERROR(SetWeights(session, *mixture, request));
       CLIENT_RETURN_IF_ERROR(AddImages(*images, request));
       CLIENT_ASSIGN_OR_RETURN(const v1::EncodeImagesResponse result, session.client().EncodeImages(request));
       return session.Print(result, [&](const auto& response) { return EmbeddingsText(response, *images); });

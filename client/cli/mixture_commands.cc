@@ -60,7 +60,12 @@ struct SweepOptions {
 
 absl::Status RunSweep(Session& session, const SweepOptions& options) {
   v1::SweepRequest request;
-  *request.mutable_end() = MixtureOf(options.end);
+  if (options.end.patch.empty()) {
+    *request.mutable_end() = MixtureOf(options.end);
+  } else {
+    request.set_end_patch(ResourceName("patches", options.end.patch));
+    CLIENT_RETURN_IF_ERROR(CheckPatchModel(session, options.end));
+  }
   request.set_split(options.split);
   for (const std::string& task : options.patching_tasks) request.add_patching_tasks(ResourceName("tasks", task));
   for (const std::string& task : options.supported_tasks) request.add_supported_tasks(ResourceName("tasks", task));
@@ -99,9 +104,10 @@ absl::Status RunSweep(Session& session, const SweepOptions& options) {
 void AddSweep(CLI::App& app, Session& session) {
   auto options = std::make_shared<SweepOptions>();
   CLI::App* command =
-      app.add_subcommand("sweep", "The accuracies on the way from a model (α = 0) to a checkpoint (α = 1)");
-  command->add_option("--checkpoint", options->end.checkpoint, "α = 1")->required();
-  command->add_option("--model", options->end.model, "The model (default: the checkpoint's)");
+      app.add_subcommand("sweep", "The accuracies on the way from a model (α = 0) to a checkpoint or a patch (α = 1)");
+  CLI::Option* checkpoint = command->add_option("--checkpoint", options->end.checkpoint, "α = 1");
+  command->add_option("--patch", options->end.patch, "Or: NAME, NAME@VERSION or NAME@ALIAS")->excludes(checkpoint);
+  command->add_option("--model", options->end.model, "The model (default: the checkpoint's or the patch's)");
   command->add_option("--patch-task", options->patching_tasks, "A patching task, as often as needed");
   command->add_option("--supported-task", options->supported_tasks, "A supported task, as often as needed");
   command->add_option("--alphas", options->alphas, "FROM:TO:STEP or A,B,C (default: 0:1:0.05)");
@@ -109,6 +115,9 @@ void AddSweep(CLI::App& app, Session& session) {
       ->transform(CLI::CheckedTransformer(SplitNames()).description(""))
       ->type_name("validation|test");
   command->callback([&session, options] {
+    if (options->end.checkpoint.empty() && options->end.patch.empty()) {
+      throw CLI::RequiredError("--checkpoint or --patch");
+    }
     if (options->patching_tasks.empty() && options->supported_tasks.empty()) {
       throw CLI::RequiredError("--patch-task or --supported-task");
     }
@@ -134,12 +143,13 @@ void AddEvaluate(CLI::App& app, Session& session) {
     RequireMixture(options->mixture);
     session.command = [&session, options]() -> absl::Status {
       v1::EvaluateRequest request;
-      *request.mutable_mixture() = MixtureOf(options->mixture);
+      CLIENT_RETURN_IF_ERROR(SetWeights(session, options->mixture, request));
       for (const std::string& task : options->tasks) request.add_tasks(ResourceName("tasks", task));
       request.set_split(options->split);
       CLIENT_ASSIGN_OR_RETURN(const v1::EvaluateResponse result, session.client().Evaluate(request));
       return session.Print(result, [](const v1::EvaluateResponse& response) {
-        return MixtureText(response.mixture()) + "\n" + AccuracyTable(ToVector(response.accuracies()));
+        return WeightsText(response.mixture(), response.weights()) + "\n" +
+               AccuracyTable(ToVector(response.accuracies()));
       });
     };
   });

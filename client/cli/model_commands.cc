@@ -72,16 +72,15 @@ void AddExport(CLI::App& model, Session& session) {
   CLI::App* command = model.add_subcommand("export", "Write a model or a mixture for other tools to load");
   command->add_option("NAME", options->mixture.model, "The model")->required();
   command->add_option("OUT", options->path, "A new directory on the server, below its export root")->required();
-  command->add_option("--checkpoint", options->mixture.checkpoint, "Mix in this checkpoint");
-  command->add_option("--alpha", options->mixture.alpha, "How much of it (default: 1)");
-  command->add_flag("--allow-extrapolation", options->mixture.allow_extrapolation, "Let α lie outside [0, 1]");
+  AddPartOptions(*command, options->mixture);
   command->add_option("--layout", options->layout, "Which tools' (default: hugging-face)")
       ->transform(CLI::CheckedTransformer(layouts).description(""))
       ->type_name("hugging-face|open-clip");
   command->callback([&session, options] {
+    RequireMixture(options->mixture);
     session.command = [&session, options]() -> absl::Status {
       v1::ExportModelRequest request;
-      *request.mutable_mixture() = MixtureOf(options->mixture);
+      CLIENT_RETURN_IF_ERROR(SetWeights(session, options->mixture, request));
       request.set_path(options->path);
       request.set_layout(options->layout);
       CLIENT_ASSIGN_OR_RETURN(const v1::ExportModelResponse result, session.client().ExportModel(request));

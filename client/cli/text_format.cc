@@ -83,4 +83,9 @@ std::string MixtureText(const v1::Mixture& mixture) {
   return text;
 }
 
+std::string WeightsText(const v1::Mixture& mixture, const v1::ResolvedWeights& weights) {
+  const std::string text = MixtureText(mixture);
+  return weights.patch().empty() ? text : absl::StrCat(weights.patch(), " = ", text);
+}
+
 }  // namespace modelpatch::client

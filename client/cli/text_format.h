@@ -6,6 +6,7 @@
 
 #include "google/protobuf/timestamp.pb.h"
 #include "modelpatch/v1/patch_job_service.pb.h"
+#include "modelpatch/v1/resolved_weights.pb.h"
 #include "modelpatch/v1/resources.pb.h"
 
 namespace modelpatch::client {
@@ -36,5 +37,7 @@ std::string FormatName(v1::TaskFormat format);
 
 // "models/m + 0.5·checkpoints/c".
 std::string MixtureText(const v1::Mixture& mixture);
+// The same, with "patches/p@3 = " before it if a patch was asked for.
+std::string WeightsText(const v1::Mixture& mixture, const v1::ResolvedWeights& weights);
 
 }  // namespace modelpatch::client

@@ -44,6 +44,8 @@ TEST_F(AppTest, HelpIsEverywhere) {
                                                   {"job", "submit"},
                                                   {"job", "watch"},
                                                   {"checkpoint", "compare"},
+                                                  {"patch", "create"},
+                                                  {"patch", "promote"},
                                                   {"interpolate"},
                                                   {"sweep"},
                                                   {"evaluate"},
@@ -70,6 +72,11 @@ TEST_F(AppTest, ALineThatMakesNoSenseIsTwo) {
                                                {"classify", "--class", "cat", "x.png"},
                                                {"task", "create", "t"},
                                                {"task", "create", "t", "--generator", "shapes", "--format", "idx"},
+                                               {"patch", "create", "p"},
+                                               {"patch", "promote"},
+                                               {"classify", "--patch", "p", "--checkpoint", "c", "--class", "a", "x"},
+                                               {"classify", "--model", "m", "--alpha", "1", "--class", "a", "x"},
+                                               {"sweep", "--patch-task", "t"},
                                                {"sweep", "--checkpoint", "c"}}) {
     EXPECT_EQ(Run(line), 2) << ::testing::PrintToString(line);
     EXPECT_THAT(out_.str(), IsEmpty());

@@ -50,6 +50,16 @@ TEST(ParseTermTest, TakesACheckpointAndACoefficient) {
   }
 }
 
+TEST(ParseBudgetTest, TakesATaskAndPoints) {
+  const auto budget = ParseBudget("imagenet=0.5");
+  ASSERT_TRUE(budget.ok());
+  EXPECT_EQ(budget->task(), "tasks/imagenet");
+  EXPECT_EQ(budget->epsilon_points(), 0.5);
+  for (const char* text : {"t", "=0.5", "t=", "t=x"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ParseBudget(text).status())) << text;
+  }
+}
+
 TEST(ResourceNameTest, AddsTheCollectionToAnIdOnly) {
   EXPECT_EQ(ResourceName("models", "m"), "models/m");
   EXPECT_EQ(ResourceName("models", "models/m"), "models/m");

@@ -74,6 +74,30 @@ struct FakeServer::Services {
     FakeServer& fake;
   };
 
+  struct Patches final : v1::PatchService::Service {
+    explicit Patches(FakeServer& fake) : fake(fake) {}
+    grpc::Status CreatePatch(grpc::ServerContext*, const v1::CreatePatchRequest* request,
+                             v1::Patch* response) override {
+      return CallOr(fake.create_patch, *request, *response);
+    }
+    grpc::Status GetPatch(grpc::ServerContext*, const v1::GetPatchRequest* request, v1::Patch* response) override {
+      return CallOr(fake.get_patch, *request, *response);
+    }
+    grpc::Status PromotePatch(grpc::ServerContext*, const v1::PromotePatchRequest* request,
+                              v1::Patch* response) override {
+      return CallOr(fake.promote_patch, *request, *response);
+    }
+    grpc::Status RollbackPatch(grpc::ServerContext*, const v1::RollbackPatchRequest* request,
+                               v1::Patch* response) override {
+      return CallOr(fake.rollback_patch, *request, *response);
+    }
+    grpc::Status DeletePatch(grpc::ServerContext*, const v1::DeletePatchRequest* request,
+                             google::protobuf::Empty*) override {
+      return CallOr(fake.delete_patch, *request);
+    }
+    FakeServer& fake;
+  };
+
   struct Evaluation final : v1::EvaluationService::Service {
     explicit Evaluation(FakeServer& fake) : fake(fake) {}
     grpc::Status Sweep(grpc::ServerContext*, const v1::SweepRequest* request,
@@ -92,10 +116,11 @@ struct FakeServer::Services {
     FakeServer& fake;
   };
 
-  explicit Services(FakeServer& fake) : models(fake), jobs(fake), evaluation(fake), inference(fake) {}
+  explicit Services(FakeServer& fake) : models(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake) {}
 
   Models models;
   Jobs jobs;
+  Patches patches;
   Evaluation evaluation;
   Inference inference;
 };
@@ -107,6 +132,7 @@ FakeServer::FakeServer() : services_(std::make_unique<Services>(*this)) {
   builder.SetMaxReceiveMessageSize(64 << 20);
   builder.RegisterService(&services_->models);
   builder.RegisterService(&services_->jobs);
+  builder.RegisterService(&services_->patches);
   builder.RegisterService(&services_->evaluation);
   builder.RegisterService(&services_->inference);
   server_ = builder.BuildAndStart();

@@ -13,6 +13,7 @@
 #include "modelpatch/v1/inference_service.grpc.pb.h"
 #include "modelpatch/v1/model_service.grpc.pb.h"
 #include "modelpatch/v1/patch_job_service.grpc.pb.h"
+#include "modelpatch/v1/patch_service.grpc.pb.h"
 
 namespace modelpatch::testing {
 
@@ -35,6 +36,11 @@ class FakeServer {
   std::function<grpc::Status(const v1::CreatePatchJobRequest&, v1::PatchJob&)> create_patch_job;
   std::function<grpc::Status(const v1::GetPatchJobRequest&, v1::PatchJob&)> get_patch_job;
   std::function<grpc::Status(const v1::WatchPatchJobRequest&, grpc::ServerWriter<v1::PatchJobEvent>&)> watch_patch_job;
+  std::function<grpc::Status(const v1::CreatePatchRequest&, v1::Patch&)> create_patch;
+  std::function<grpc::Status(const v1::GetPatchRequest&, v1::Patch&)> get_patch;
+  std::function<grpc::Status(const v1::PromotePatchRequest&, v1::Patch&)> promote_patch;
+  std::function<grpc::Status(const v1::RollbackPatchRequest&, v1::Patch&)> rollback_patch;
+  std::function<grpc::Status(const v1::DeletePatchRequest&)> delete_patch;
   std::function<grpc::Status(const v1::SweepRequest&, grpc::ServerWriter<v1::SweepResponse>&)> sweep;
   std::function<grpc::Status(const v1::ClassifyRequest&, v1::ClassifyResponse&)> classify;
 
