@@ -63,6 +63,7 @@ std::string ModelCard(const CardContent& content, v1::ExportLayout layout, const
       layout == v1::EXPORT_LAYOUT_OPEN_CLIP ? "open_clip" : "transformers", version, content.model.name(),
       content.model.digest());
   if (content.checkpoints.empty()) return card + "Nothing was mixed in: these are the weights that were imported.\n";
+  if (!content.patch.empty()) card += fmt::format("Patch `{}`: ", content.patch);
   card += "θ = θ_zs + Σ αᵢ·(θᵢ − θ_zs) over\n\n| checkpoint | α | blob |\n| --- | --- | --- |\n";
   for (size_t i = 0; i < content.checkpoints.size(); ++i) {
     card += fmt::format("| `{}` | {} | `{}` |\n", content.checkpoints[i].name(),

@@ -13,6 +13,8 @@ namespace modelpatch::server {
 struct CardContent {
   v1::Model model;
   v1::Mixture mixture;
+  // `patches/{patch}@{version}` that the mixture is, or empty.
+  std::string patch;
   // Those of the mixture's terms, in their order.
   std::vector<v1::Checkpoint> checkpoints;
   // Measured at this very mixture: see MeasuredAt. May be empty.

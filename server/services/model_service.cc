@@ -235,6 +235,7 @@ absl::StatusOr<CardContent> ModelService::DescribeForCard(const Resolution& reso
   CardContent content;
   MP_ASSIGN_OR_RETURN(content.model, ToMessage(resolution.model));
   content.mixture = resolution.message;
+  content.patch = resolution.weights.patch();
   for (const v1::MixtureTerm& term : content.mixture.terms()) {
     MP_ASSIGN_OR_RETURN(const store::CheckpointRecord record, context_.resolver.FindCheckpoint(term.checkpoint()));
     MP_ASSIGN_OR_RETURN(content.checkpoints.emplace_back(), ToMessage(record));

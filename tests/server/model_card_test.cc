@@ -16,6 +16,7 @@ TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
   CardContent content;
   content.model.set_name("models/clip");
   content.model.set_digest("abc");
+  content.patch = "patches/digits@3";
   v1::MixtureTerm& term = *content.mixture.add_terms();
   term.set_checkpoint("checkpoints/digits");
   term.set_coefficient(0.45);
@@ -37,6 +38,7 @@ TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
   EXPECT_THAT(card, HasSubstr("library_name: open_clip"));
   EXPECT_THAT(card, HasSubstr("modelpatch 1.2.3"));
   EXPECT_THAT(card, HasSubstr("`models/clip` (digest `abc`)"));
+  EXPECT_THAT(card, HasSubstr("Patch `patches/digits@3`: θ"));
   EXPECT_THAT(card, HasSubstr("| `checkpoints/digits` | 0.45 | `def` |"));
   EXPECT_THAT(card, HasSubstr("- tasks/digits: 94.56 % of 1000 validation images"));
   EXPECT_THAT(card, HasSubstr("- tasks/colors (supported): 99.10 % of 5000 test images"));
