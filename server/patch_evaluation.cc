@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/patch/alpha_policy.h"
+#include "core/patch/budget.h"
 #include "server/model_card.h"
 
 namespace modelpatch::server {

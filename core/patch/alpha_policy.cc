@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/base/text.h"
+#include "core/patch/budget.h"
 
 namespace modelpatch::patch {
 namespace {
@@ -72,12 +73,6 @@ double MeanAccuracy(std::span<const TaskAccuracy> accuracies) {
   const std::optional<double> supported = RoleMean(accuracies, TaskRole::kSupported);
   if (patching && supported) return (*patching + *supported) / 2;
   return patching.value_or(supported.value_or(0));
-}
-
-bool IsWithinBudget(int64_t lost, int64_t total, double epsilon_points) {
-  // In examples: dividing first would let rounding decide at the very edge of the budget.
-  const double allowed = epsilon_points / 100.0 * static_cast<double>(total);
-  return static_cast<double>(lost) <= allowed + 1e-9;
 }
 
 absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, AlphaPolicy policy, double epsilon_points) {

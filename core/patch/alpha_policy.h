@@ -1,7 +1,6 @@
 // How α is chosen on validation data. Torch-free; pure functions.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,10 +25,6 @@ struct AlphaAccuracies {
 
 // ½·(mean over patching tasks + mean over supported tasks); the one mean where the other kind of task is absent.
 double MeanAccuracy(std::span<const TaskAccuracy> accuracies);
-
-// Whether a task that lost `lost` of `total` examples (a gain is negative) lost no more than `epsilon_points`
-// percentage points of accuracy.
-bool IsWithinBudget(int64_t lost, int64_t total, double epsilon_points);
 
 // The index of the best point by kMean or kBudget (kFixed needs no choice). Ties take the smallest α. The budget is
 // counted in examples, so that it is exact. FAILED_PRECONDITION (NO_BASE_POINT) if the budget policy has no point at α
