@@ -38,7 +38,8 @@ absl::Status CheckAlpha(double alpha, const std::vector<patch::MixtureTerm>& ter
   if (status.ok()) return status;
   // The coefficient's own path is none of the request's.
   return base::WithField(
-      base::Error(status.code(), base::ReasonOf(status), fmt::format("{}: {}", what, status.message())), "alpha");
+      base::Error(status.code(), base::ReasonOf(status), fmt::format("{}: {}", what, std::string(status.message()))),
+      "alpha");
 }
 
 }  // namespace
@@ -63,9 +64,8 @@ absl::StatusOr<Resolution> MixtureResolver::Resolve(const v1::Mixture& mixture) 
   if (mixture.model().empty() && mixture.terms().empty()) {
     return base::WithField(
         base::InvalidArgument("MIXTURE_WITHOUT_MODEL",
-                              "the mixture has neither a model nor a term; name a model (models/ID), a "
-                              "checkpoint with its coefficient, or a patch instead of a mixture"), or "
-                              "a checkpoint with its coefficient"),
+                              "the mixture has neither a model nor a term; name a model (models/ID), a checkpoint "
+                              "with its coefficient, or a patch instead of a mixture"),
         "model");
   }
   if (mixture.terms_size() > kMaximumTerms) {
