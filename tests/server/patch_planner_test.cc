@@ -161,7 +161,7 @@ TEST_F(PatchPlannerTest, BudgetsAreForAllTasksOrForOne) {
 
 TEST_F(PatchPlannerTest, RefusesBadBudgets) {
   request_.set_patch_job("patchJobs/j");
-  for (const double bad : {-0.1, 100.5, std::nan(""), INFINITY}) {
+  for (const double bad : {-0.1, 100.5, std::nan(""), HUGE_VAL}) {
     request_.set_epsilon_points(bad);
     ExpectRefused(StatusCode::kInvalidArgument, "BAD_EPSILON", "epsilon_points");
   }
