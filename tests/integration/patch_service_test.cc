@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "modelpatch/v1/patch_service.grpc.pb.h"
 #include "tests/integration/end_to_end.h"
@@ -14,16 +15,20 @@ using ::testing::HasSubstr;
 
 class PatchServiceTest : public EndToEnd {
  protected:
-  // A job that makes checkpoints/job, chooses α = 1, and ruins the supported task: it has the images of the patching
-  // task with the class names rotated by one, so that whatever is learned there is wrong here.
+  // The demo's model, which knows colours, and a job that makes checkpoints/job, takes it at α = 1, and ruins the
+  // supported task: what it learns is to give every colour the name of the next one.
   void SetUp() override {
     Start();
     if (HasFatalFailure()) return;
-    ImportModelAndTasks();
+    ImportDemoModel();
+    CreateGeneratedTask("colors", "colors");
+    if (HasFatalFailure()) return;
     CreateRotatedTask();
-    v1::CreatePatchJobRequest request = JobRequest("job", 60);
+    v1::CreatePatchJobRequest request = JobRequest("job", 8);
     v1::PatchJobSpec& spec = *request.mutable_patch_job()->mutable_spec();
-    spec.set_supported_tasks(0, "tasks/rotated");
+    spec.set_model("models/demo");
+    spec.set_patching_tasks(0, "tasks/rotated");
+    spec.set_supported_tasks(0, "tasks/colors");
     spec.mutable_alpha_policy()->set_fixed_alpha(1);
     ASSERT_THAT(Submit(request), Succeeds());
     job_ = WaitForJob("job");
@@ -35,6 +40,16 @@ class PatchServiceTest : public EndToEnd {
   void Start() {
     StartServer();
     if (!HasFatalFailure()) patches_ = v1::PatchService::NewStub(server_->Connect());
+  }
+
+  void ImportDemoModel() {
+    std::filesystem::copy(SourcePath("deploy/demo/model"), import_root() + "/demo");
+    grpc::ClientContext context;
+    v1::ImportModelRequest request;
+    request.set_model_id("demo");
+    request.set_path("demo");
+    v1::Model model;
+    ASSERT_THAT(stubs_->models->ImportModel(&context, request, &model), Succeeds());
   }
 
   void CreateRotatedTask() {
@@ -120,6 +135,11 @@ class PatchServiceTest : public EndToEnd {
     return checkpoint;
   }
 
+  v1::ClassifyRequest ClassifyRequestOfMixture(double alpha) const {
+    v1::ClassifyRequest request = ClassifyRequestAt("checkpoints/job", alpha);
+    request.mutable_mixture()->set_model("models/demo");
+    return request;
+  }
   v1::ClassifyRequest ClassifyRequestOf(const std::string& patch) const {
     v1::ClassifyRequest request = ClassifyRequestAt("", 0);
     request.clear_mixture();
@@ -133,6 +153,14 @@ class PatchServiceTest : public EndToEnd {
     return response.weights().patch();
   }
 
+  // The parts of the test: each makes patches/p anew.
+  void APatchServesAsItsMixtureAndTellsWhichWeightsAnswered();
+  void AVersionHasTheEvaluationOfItsJob();
+  void PromotionKeepsToTheBudgetUnlessItIsOverridden();
+  void RequestIdsAndEtagsGuardChanges();
+  void RefusesBadRequests();
+  void WhatAPatchNamesStays();
+
   std::unique_ptr<v1::PatchService::Stub> patches_;
   v1::PatchJob job_;
 };
@@ -143,13 +171,13 @@ std::string ResultsOf(const v1::ClassifyResponse& response) {
   return results;
 }
 
-TEST_F(PatchServiceTest, APatchServesAsItsMixtureAndTellsWhichWeightsAnswered) {
+void PatchServiceTest::APatchServesAsItsMixtureAndTellsWhichWeightsAnswered() {
   CreateTwoVersions();
   const v1::Checkpoint checkpoint = GetCheckpoint();
   v1::ClassifyResponse by_patch;
   ASSERT_THAT(Classify(ClassifyRequestOf("patches/p@1"), &by_patch), Succeeds());
   v1::ClassifyResponse by_mixture;
-  ASSERT_THAT(Classify(ClassifyRequestAt("checkpoints/job", 0.5), &by_mixture), Succeeds());
+  ASSERT_THAT(Classify(ClassifyRequestOfMixture(0.5), &by_mixture), Succeeds());
   EXPECT_EQ(ResultsOf(by_patch), ResultsOf(by_mixture));
   EXPECT_EQ(by_patch.mixture().SerializeAsString(), by_mixture.mixture().SerializeAsString());
   EXPECT_EQ(by_patch.weights().patch(), "patches/p@1");
@@ -180,7 +208,7 @@ TEST_F(PatchServiceTest, APatchServesAsItsMixtureAndTellsWhichWeightsAnswered) {
   grpc::ClientContext evaluate_context;
   v1::EvaluateRequest evaluate;
   evaluate.set_patch("patches/p@2");
-  evaluate.add_tasks("tasks/rotated");
+  evaluate.add_tasks("tasks/colors");
   v1::EvaluateResponse evaluation;
   ASSERT_THAT(stubs_->evaluation->Evaluate(&evaluate_context, evaluate, &evaluation), Succeeds());
   EXPECT_EQ(evaluation.accuracies(0).correct(), job_.result().final_accuracies(1).patched().correct());
@@ -191,7 +219,7 @@ TEST_F(PatchServiceTest, APatchServesAsItsMixtureAndTellsWhichWeightsAnswered) {
   sweep.set_start_patch("patches/p@1");
   sweep.set_end_patch("patches/p@2");
   sweep.add_alphas(0.5);
-  sweep.add_supported_tasks("tasks/rotated");
+  sweep.add_supported_tasks("tasks/colors");
   const auto reader = stubs_->evaluation->Sweep(&sweep_context, sweep);
   v1::SweepResponse response;
   ASSERT_TRUE(reader->Read(&response));
@@ -209,7 +237,7 @@ TEST_F(PatchServiceTest, APatchServesAsItsMixtureAndTellsWhichWeightsAnswered) {
   EXPECT_EQ(stored.lineage().parents(0).coefficient(), 0.5);
 }
 
-TEST_F(PatchServiceTest, AVersionHasTheEvaluationOfItsJob) {
+void PatchServiceTest::AVersionHasTheEvaluationOfItsJob() {
   CreateTwoVersions();
   v1::Patch patch;
   ASSERT_THAT(Get("patches/p", &patch), Succeeds());
@@ -225,7 +253,7 @@ TEST_F(PatchServiceTest, AVersionHasTheEvaluationOfItsJob) {
   EXPECT_EQ(chosen.evaluation().tasks_size(), 2);
   EXPECT_FALSE(chosen.evaluation().tasks(0).digest().empty());
   ASSERT_EQ(chosen.budgets_size(), 1);
-  EXPECT_EQ(chosen.budgets(0).task(), "tasks/rotated");
+  EXPECT_EQ(chosen.budgets(0).task(), "tasks/colors");
   EXPECT_EQ(chosen.budgets(0).epsilon_points(), 0);
   EXPECT_EQ(patch.versions(1).evaluation().accuracies_size(), 2);  // validation data alone
   // By version or alias, that one alone.
@@ -241,7 +269,7 @@ TEST_F(PatchServiceTest, AVersionHasTheEvaluationOfItsJob) {
   EXPECT_EQ(list.patches(0).latest_version(), 2);
 }
 
-TEST_F(PatchServiceTest, PromotionKeepsToTheBudgetUnlessItIsOverridden) {
+void PatchServiceTest::PromotionKeepsToTheBudgetUnlessItIsOverridden() {
   CreateTwoVersions();
   EXPECT_EQ(Served("patches/p"), "patches/p@2");
   v1::PromotePatchRequest promote;
@@ -254,17 +282,17 @@ TEST_F(PatchServiceTest, PromotionKeepsToTheBudgetUnlessItIsOverridden) {
   promote.set_version(0);
   const grpc::Status over = Promote(promote, &patch);
   EXPECT_THAT(over, AnswersWith(StatusCode::FAILED_PRECONDITION, "PATCH_OVER_BUDGET"));
-  EXPECT_THAT(over.error_message(), HasSubstr("tasks/rotated loses"));
+  EXPECT_THAT(over.error_message(), HasSubstr("tasks/colors loses"));
   promote.set_override_budget(true);
   EXPECT_THAT(Promote(promote, &patch), AnswersWith(StatusCode::INVALID_ARGUMENT, "REASON_REQUIRED"));
   EXPECT_EQ(Served("patches/p"), "patches/p@1");
-  promote.set_reason("nobody needs the rotated names");
+  promote.set_reason("nobody needs the old names");
   ASSERT_THAT(Promote(promote, &patch), Succeeds());
   EXPECT_EQ(Served("patches/p"), "patches/p@2");
   ASSERT_EQ(patch.promotions_size(), 2);
   EXPECT_TRUE(patch.promotions(0).override_budget());
-  EXPECT_THAT(patch.promotions(0).overridden(), HasSubstr("tasks/rotated loses"));
-  EXPECT_EQ(patch.promotions(0).reason(), "nobody needs the rotated names");
+  EXPECT_THAT(patch.promotions(0).overridden(), HasSubstr("tasks/colors loses"));
+  EXPECT_EQ(patch.promotions(0).reason(), "nobody needs the old names");
   EXPECT_FALSE(patch.promotions(1).override_budget());
 
   // What was never measured cannot be shown to keep to a budget.
@@ -289,7 +317,7 @@ TEST_F(PatchServiceTest, PromotionKeepsToTheBudgetUnlessItIsOverridden) {
   EXPECT_THAT(RollBack(&patch), AnswersWith(StatusCode::FAILED_PRECONDITION, "NO_PREVIOUS_VERSION"));
 }
 
-TEST_F(PatchServiceTest, WhatAPatchNamesStays) {
+void PatchServiceTest::WhatAPatchNamesStays() {
   CreateTwoVersions();
   const std::string blob = data_dir() + "/blobs/" + GetCheckpoint().blob_digest() + ".safetensors";
   EXPECT_THAT(DeleteCheckpoint(), AnswersWith(StatusCode::FAILED_PRECONDITION, "RESOURCE_IN_USE"));
@@ -308,7 +336,7 @@ TEST_F(PatchServiceTest, WhatAPatchNamesStays) {
   EXPECT_FALSE(std::filesystem::exists(blob));
 }
 
-TEST_F(PatchServiceTest, RequestIdsAndEtagsGuardChanges) {
+void PatchServiceTest::RequestIdsAndEtagsGuardChanges() {
   v1::CreatePatchRequest request = RequestAt(0.5, 100);
   request.set_request_id("once");
   v1::Patch first;
@@ -332,7 +360,7 @@ TEST_F(PatchServiceTest, RequestIdsAndEtagsGuardChanges) {
   EXPECT_EQ(FieldOf(stale), "etag");
 }
 
-TEST_F(PatchServiceTest, RefusesBadRequests) {
+void PatchServiceTest::RefusesBadRequests() {
   CreateTwoVersions();
   v1::Patch patch;
   for (const char* name : {"", "p", "models/p", "patches/", "patches/..", "patches/p@1@2", "patches/p@"}) {
@@ -358,7 +386,7 @@ TEST_F(PatchServiceTest, RefusesBadRequests) {
   promote.set_alias("");
   promote.set_reason(std::string(1025, 'x'));
   EXPECT_THAT(Promote(promote, &patch), AnswersWith(StatusCode::INVALID_ARGUMENT, "REASON_TOO_LONG"));
-  v1::ClassifyRequest both = ClassifyRequestAt("", 0);
+  v1::ClassifyRequest both = ClassifyRequestOfMixture(1);
   both.set_patch("patches/p");
   EXPECT_THAT(Classify(both), AnswersWith(StatusCode::INVALID_ARGUMENT, "MIXTURE_AND_PATCH"));
   both.clear_patch();
@@ -370,6 +398,26 @@ TEST_F(PatchServiceTest, RefusesBadRequests) {
   EXPECT_THAT(refused, AnswersWith(StatusCode::INVALID_ARGUMENT, "BAD_COEFFICIENT"));
   EXPECT_EQ(FieldOf(refused), "alpha");
   ExpectServerAlive();
+}
+
+// One test, since the job takes most of the time.
+TEST_F(PatchServiceTest, APatchIsMadeServedPromotedRolledBackAndDeleted) {
+  const std::pair<const char*, void (PatchServiceTest::*)()> parts[] = {
+      {"APatchServesAsItsMixtureAndTellsWhichWeightsAnswered",
+       &PatchServiceTest::APatchServesAsItsMixtureAndTellsWhichWeightsAnswered},
+      {"AVersionHasTheEvaluationOfItsJob", &PatchServiceTest::AVersionHasTheEvaluationOfItsJob},
+      {"PromotionKeepsToTheBudgetUnlessItIsOverridden",
+       &PatchServiceTest::PromotionKeepsToTheBudgetUnlessItIsOverridden},
+      {"RequestIdsAndEtagsGuardChanges", &PatchServiceTest::RequestIdsAndEtagsGuardChanges},
+      {"RefusesBadRequests", &PatchServiceTest::RefusesBadRequests},
+  };
+  for (const auto& [name, part] : parts) {
+    SCOPED_TRACE(name);
+    (this->*part)();
+    if (HasFatalFailure()) return;
+    ASSERT_THAT(Delete("patches/p"), Succeeds());
+  }
+  WhatAPatchNamesStays();
 }
 
 }  // namespace
