@@ -14,7 +14,7 @@ using grpc::StatusCode;
 using ::testing::HasSubstr;
 
 class PatchServiceTest : public EndToEnd {
- protected:
+ public:
   // The demo's model, which knows colours, and a job that makes checkpoints/job, takes it at α = 1, and ruins the
   // supported task: what it learns is to give every colour the name of the next one.
   void SetUp() override {
