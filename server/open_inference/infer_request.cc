@@ -41,28 +41,50 @@ absl::Status CheckInputNames(const Tensors& tensors) {
 }
 
 // A name alone is an id.
-std::string CheckpointName(const std::string& text) {
-  return text.find('/') == std::string::npos ? ResourceName(kCheckpoints, text) : text;
+std::string NameIn(std::string_view collection, const std::string& text) {
+  return text.find('/') == std::string::npos ? ResourceName(collection, text) : text;
 }
 
-absl::StatusOr<v1::Mixture> ToMixture(const ModelInferRequest& request) {
-  v1::Mixture mixture;
+absl::StatusOr<std::string> PatchName(const ModelInferRequest& request, const std::string& patch) {
+  const std::string name = NameIn(kPatches, patch);
+  if (request.model_version().empty()) return name;
+  if (name.find('@') != std::string::npos) {
+    return InvalidAt("model_version", "CONFLICTING_VERSIONS",
+                     fmt::format("the parameter 'patch' is '{}' and model_version is '{}'; give the version once",
+                                 base::Printable(patch), base::Printable(request.model_version())));
+  }
+  return fmt::format("{}@{}", name, request.model_version());
+}
+
+absl::Status ReadWeights(const ModelInferRequest& request, InferRequest* result) {
   // Even an empty name is looked up, and refused as no id.
-  mixture.set_model(fmt::format("{}/{}", kModels, request.model_name()));
+  result->mixture.set_model(fmt::format("{}/{}", kModels, request.model_name()));
   MP_ASSIGN_OR_RETURN(const auto checkpoint, TextParameter(request.parameters(), "checkpoint"));
+  MP_ASSIGN_OR_RETURN(const auto patch, TextParameter(request.parameters(), "patch"));
   MP_ASSIGN_OR_RETURN(const auto alpha, NumberParameter(request.parameters(), "alpha"));
   MP_ASSIGN_OR_RETURN(const auto extrapolation, BoolParameter(request.parameters(), "allow_extrapolation"));
+  if (patch.has_value()) {
+    if (checkpoint.has_value() || extrapolation.has_value()) {
+      return InvalidAt("parameters.patch", "BAD_PARAMETER",
+                       "the parameter 'patch' says which weights and how far they may go; leave out 'checkpoint' and "
+                       "'allow_extrapolation'");
+    }
+    MP_ASSIGN_OR_RETURN(result->patch, PatchName(request, *patch));
+    result->alpha = alpha;
+    return absl::OkStatus();
+  }
   if (alpha.has_value() && !checkpoint.has_value()) {
     return InvalidAt("parameters.alpha", "BAD_PARAMETER",
-                     "the parameter 'alpha' says how far to go to a checkpoint; name it in the parameter 'checkpoint'");
+                     "the parameter 'alpha' says how far to go to a checkpoint or patch; name it in the parameter "
+                     "'checkpoint' or 'patch'");
   }
   if (checkpoint.has_value()) {
-    v1::MixtureTerm& term = *mixture.add_terms();
-    term.set_checkpoint(CheckpointName(*checkpoint));
+    v1::MixtureTerm& term = *result->mixture.add_terms();
+    term.set_checkpoint(NameIn(kCheckpoints, *checkpoint));
     term.set_coefficient(alpha.value_or(kDefaultAlpha));
   }
-  mixture.set_allow_extrapolation(extrapolation.value_or(false));
-  return mixture;
+  result->mixture.set_allow_extrapolation(extrapolation.value_or(false));
+  return absl::OkStatus();
 }
 
 // The texts of the tensor or of the parameter `name`, whichever is there.
@@ -185,13 +207,13 @@ absl::Status ReadOutputs(const ModelInferRequest& request, InferRequest* result)
 }  // namespace
 
 absl::StatusOr<InferRequest> ToInferRequest(const ModelInferRequest& request, const InferLimits& limits) {
-  MP_RETURN_IF_ERROR(CheckKnownParameters(
-      request.parameters(), {"alpha", "allow_extrapolation", "checkpoint", "class_names", "templates", "top_k"}));
+  MP_RETURN_IF_ERROR(CheckKnownParameters(request.parameters(), {"alpha", "allow_extrapolation", "checkpoint",
+                                                                 "class_names", "patch", "templates", "top_k"}));
   MP_ASSIGN_OR_RETURN(const Tensors tensors, ReadInputs(request));
   MP_RETURN_IF_ERROR(CheckInputNames(tensors));
   InferRequest result;
   result.is_raw = request.raw_input_contents_size() > 0;
-  MP_ASSIGN_OR_RETURN(result.mixture, ToMixture(request));
+  MP_RETURN_IF_ERROR(ReadWeights(request, &result));
   MP_ASSIGN_OR_RETURN(result.class_prompts, ToPrompts(request, tensors, limits.maximum_classes));
   MP_ASSIGN_OR_RETURN(const auto top_k, CountParameter(request.parameters(), "top_k"));
   result.top_k = top_k.value_or(0);
@@ -214,6 +236,8 @@ absl::Status AtInferField(const absl::Status& status, const InferRequest& reques
   }
   if (starts("images")) return AtField(status, request.images_input());
   if (field == "model") return AtField(status, "model_name");
+  if (field == "patch") return AtField(status, "parameters.patch");
+  if (field == "alpha") return AtField(status, "parameters.alpha");
   if (starts("terms") && field.find("coefficient") != std::string::npos) return AtField(status, "parameters.alpha");
   if (starts("terms")) return AtField(status, "parameters.checkpoint");
   return status;

@@ -31,7 +31,12 @@ struct RequestedOutput {
 };
 
 struct InferRequest {
+  // With the model alone if there is a patch.
   v1::Mixture mixture;
+  // `patches/…`; empty if there is none.
+  std::string patch;
+  // Of the patch.
+  std::optional<double> alpha;
   // Absent: the images are encoded.
   std::optional<v1::ClassPrompts> class_prompts;
   google::protobuf::RepeatedPtrField<v1::Image> images;
@@ -58,8 +63,8 @@ struct InferLimits {
 // BAD_PARAMETER, NO_IMAGES, NO_CLASSES, CONFLICTING_INPUTS, TOO_MANY_ELEMENTS, and what input_tensor.h says.
 absl::StatusOr<InferRequest> ToInferRequest(const ::inference::ModelInferRequest& request, const InferLimits& limits);
 
-// `status` of a check of `request.mixture`, `class_prompts` or `images` with the path of the parameter or input that it
-// came from.
+// `status` of a check of `request.mixture`, `patch`, `alpha`, `class_prompts` or `images` with the path of the
+// parameter or input that it came from.
 absl::Status AtInferField(const absl::Status& status, const InferRequest& request);
 
 }  // namespace modelpatch::server

@@ -164,18 +164,37 @@ absl::StatusOr<v1::Model> OpenInferenceService::FindModel(const std::string& nam
   return ToMessage(*record);
 }
 
+absl::StatusOr<Resolution> OpenInferenceService::Resolve(const InferRequest& request,
+                                                         const std::string& version) const {
+  if (request.patch.empty()) {
+    MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.Resolve(request.mixture));
+    MP_RETURN_IF_ERROR(CheckVersion(version, "model_version"));
+    return resolution;
+  }
+  MP_ASSIGN_OR_RETURN(const store::ModelRecord model, context_.resolver.FindModel(request.mixture.model()));
+  MP_ASSIGN_OR_RETURN(Resolution resolution,
+                      context_.resolver.ResolveEither(/*mixture=*/nullptr, request.patch, request.alpha));
+  // The same model imported under two names is one model.
+  if (resolution.model.digest == model.digest) return resolution;
+  return base::WithField(
+      base::FailedPrecondition("PATCH_OF_ANOTHER_MODEL",
+                               fmt::format("{} belongs to models/{}, not to models/{}", base::Printable(request.patch),
+                                           resolution.model.id, model.id)),
+      "patch");
+}
+
 absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferRequest& request,
                                               ModelInferResponse* response) {
   MP_ASSIGN_OR_RETURN(InferRequest infer, ToInferRequest(request, infer_limits_));
-  auto resolution = context_.resolver.Resolve(infer.mixture);
+  auto resolution = Resolve(infer, request.model_version());
   if (!resolution.ok()) return AtInferField(resolution.status(), infer);
-  MP_RETURN_IF_ERROR(CheckVersion(request.model_version(), "model_version"));
   MP_ASSIGN_OR_RETURN(const v1::Model model, ToMessage(resolution->model));
   MP_RETURN_IF_ERROR(CheckPixelSize(infer, model));
   auto images = ToImages(infer.images, context_.options.maximum_queued_images);
   if (!images.ok()) return AtInferField(images.status(), infer);
   response->set_model_name(request.model_name());
-  response->set_model_version(std::string(kOnlyVersion));
+  const std::string& patch = resolution->weights.patch();
+  response->set_model_version(patch.empty() ? std::string(kOnlyVersion) : patch.substr(patch.find('@') + 1));
   response->set_id(request.id());
   const serve::RequestContext wanted{call->deadline(), call->cancellation(), call->client()};
   if (!infer.class_prompts.has_value()) {

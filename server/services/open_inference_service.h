@@ -39,6 +39,8 @@ class OpenInferenceService final : public ::inference::GRPCInferenceService::Cal
  private:
   // The model of that name. NOT_FOUND (MODEL_NOT_FOUND, MODEL_VERSION_NOT_FOUND).
   absl::StatusOr<v1::Model> FindModel(const std::string& name, const std::string& version) const;
+  // The weights that a request asks for. FAILED_PRECONDITION (PATCH_OF_ANOTHER_MODEL).
+  absl::StatusOr<Resolution> Resolve(const InferRequest& request, const std::string& version) const;
   absl::Status StartInfer(UnaryCall* call, const ::inference::ModelInferRequest& request,
                           ::inference::ModelInferResponse* response);
   void StartClassify(UnaryCall* call, InferRequest request, serve::ClassifyRequest engine_request,

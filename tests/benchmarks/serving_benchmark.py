@@ -180,7 +180,8 @@ def beside(bench, table, rounds, what, disturb):
         return bench.finish(process)
 
     with_it, alone = in_turn(rounds, disturbed, lambda: bench.load(bench.ours, *load))
-    table.add(f"p99 of {OTHERS} clients beside {what}, against alone", [p(one, "p99") for one in with_it], [p(one, "p99") for one in alone], "ms")
+    table.add(f"p99 of {OTHERS} clients beside {what}, against alone", [p(one, "p99") for one in with_it],
+              [p(one, "p99") for one in alone], "ms")
 
 
 def imports(bench):

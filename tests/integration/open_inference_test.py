@@ -130,7 +130,8 @@ class OpenInferenceTest(unittest.TestCase):
 
     def test_models_are_ready_and_described(self):
         for version in ("", "1"):
-            self.assertTrue(self.stub.ModelReady(self.pb.ModelReadyRequest(name="demo", version=version), timeout=DEADLINE_SECONDS).ready)
+            request = self.pb.ModelReadyRequest(name="demo", version=version)
+            self.assertTrue(self.stub.ModelReady(request, timeout=DEADLINE_SECONDS).ready)
         metadata = self.stub.ModelMetadata(self.pb.ModelMetadataRequest(name="demo"), timeout=DEADLINE_SECONDS)
         self.assertEqual((metadata.name, list(metadata.versions), metadata.platform), ("demo", ["1"], "modelpatch_vit"))
         inputs = {tensor.name: (tensor.datatype, list(tensor.shape)) for tensor in metadata.inputs}
@@ -141,7 +142,8 @@ class OpenInferenceTest(unittest.TestCase):
         self.assertGreater(outputs["image_features"][1][1], 0)
         for name, version, code in (("none", "", grpc.StatusCode.NOT_FOUND), ("demo", "2", grpc.StatusCode.NOT_FOUND),
                                     ("", "", grpc.StatusCode.INVALID_ARGUMENT), ("../x", "", grpc.StatusCode.INVALID_ARGUMENT)):
-            for call, message in ((self.stub.ModelReady, self.pb.ModelReadyRequest), (self.stub.ModelMetadata, self.pb.ModelMetadataRequest)):
+            for call, message in ((self.stub.ModelReady, self.pb.ModelReadyRequest),
+                                  (self.stub.ModelMetadata, self.pb.ModelMetadataRequest)):
                 with self.assertRaises(grpc.RpcError) as raised:
                     call(message(name=name, version=version), timeout=DEADLINE_SECONDS)
                 self.assertEqual(raised.exception.code(), code, name)
@@ -216,6 +218,22 @@ class OpenInferenceTest(unittest.TestCase):
             for one, other in zip(found, wanted):
                 self.assertAlmostEqual(one, other, places=4)
 
+    def test_a_patch_is_named_with_its_version(self):
+        self.modelpatch("patch", "create", "half", "--term", "digits=0.5")
+        wanted = self.infer(self.request(checkpoint="digits", alpha=0.5))
+        for patch, version in (("half", ""), ("patches/half@1", ""), ("half", "1"), ("half", "latest")):
+            request = self.request(patch=patch)
+            request.model_version = version
+            answer = self.infer(request)
+            self.assertEqual(answer.model_version, "1")
+            self.assertEqual(answer.outputs, wanted.outputs)
+        self.assertEqual(self.infer(self.request(patch="half", alpha=0.5)).outputs,
+                         self.infer(self.request(checkpoint="digits", alpha=0.25)).outputs)
+        self.refused(self.request(patch="half@2"), grpc.StatusCode.NOT_FOUND, "2")
+        self.refused(self.request(patch="none"), grpc.StatusCode.NOT_FOUND, "none")
+        self.refused(self.request(patch="half", checkpoint="digits"), grpc.StatusCode.INVALID_ARGUMENT, "'patch'")
+        self.modelpatch("patch", "delete", "half")
+
     def test_class_names_as_a_parameter(self):
         request = self.request(class_names=json.dumps(CLASSES))
         del request.inputs[1]
@@ -254,7 +272,8 @@ class OpenInferenceTest(unittest.TestCase):
 
     def health(self, name):
         """The status of gRPC's health protocol, whose messages are a single field each; NOT_FOUND_STATUS of an unknown name."""
-        check = self.channel.unary_unary("/grpc.health.v1.Health/Check", request_serializer=self.health_request, response_deserializer=bytes)
+        check = self.channel.unary_unary("/grpc.health.v1.Health/Check", request_serializer=self.health_request,
+                                         response_deserializer=bytes)
         try:
             return check(name, timeout=DEADLINE_SECONDS)[1]
         except grpc.RpcError as error:
@@ -269,8 +288,9 @@ class OpenInferenceTest(unittest.TestCase):
         for name in ("", "models/demo", "modelpatch.v1.InferenceService", "inference.GRPCInferenceService"):
             self.assertEqual(self.health(name), SERVING, name)
         self.assertEqual(self.health("models/second"), NOT_FOUND_STATUS)
-        watch = self.channel.unary_stream("/grpc.health.v1.Health/Watch", request_serializer=self.health_request, response_deserializer=bytes)(
-            "models/second", timeout=DEADLINE_SECONDS)
+        start_watch = self.channel.unary_stream("/grpc.health.v1.Health/Watch", request_serializer=self.health_request,
+                                                response_deserializer=bytes)
+        watch = start_watch("models/second", timeout=DEADLINE_SECONDS)
         self.assertEqual(next(watch)[1], NOT_FOUND_STATUS)
         self.modelpatch("model", "import", "second", MODEL_DIR)
         self.assertEqual(next(watch)[1], SERVING)

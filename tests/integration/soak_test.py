@@ -237,7 +237,8 @@ def prepare(server):
     modelpatch("task", "create", "digits", "--generator", "digits", "--train-examples", "200", "--validation-examples", "20",
                "--test-examples", "20")
     modelpatch("job", "submit", "--model", "demo", "--patch-task", "digits", "--alphas", "0,1", "--alpha-policy", "fixed",
-               "--alpha", "1", "--steps", "3", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1", "--name", "digits", "--watch")
+               "--alpha", "1", "--steps", "3", "--batch-size", "16", "--learning-rate", "1e-3", "--warmup-steps", "1",
+               "--name", "digits", "--watch")
 
 
 def main():

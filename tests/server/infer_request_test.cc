@@ -136,6 +136,25 @@ TEST(InferRequestTest, ACheckpointIsAnIdOrAName) {
   }
 }
 
+TEST(InferRequestTest, APatchIsAnIdOrANameWithOrWithoutItsVersion) {
+  const auto patch_of = [](const std::string& patch, const std::string& version) {
+    ModelInferRequest request = Plain();
+    request.set_model_version(version);
+    (*request.mutable_parameters())["patch"].set_string_param(patch);
+    (*request.mutable_parameters())["alpha"].set_double_param(0.5);
+    const auto infer = Convert(request);
+    if (!infer.ok()) return base::ReasonOf(infer.status());
+    EXPECT_EQ(infer->alpha, 0.5);
+    EXPECT_EQ(infer->mixture.terms_size(), 0);
+    return infer->patch;
+  };
+  EXPECT_EQ(patch_of("digits", ""), "patches/digits");
+  EXPECT_EQ(patch_of("digits@3", ""), "patches/digits@3");
+  EXPECT_EQ(patch_of("patches/digits@production", ""), "patches/digits@production");
+  EXPECT_EQ(patch_of("digits", "latest"), "patches/digits@latest");
+  EXPECT_EQ(patch_of("digits@3", "3"), "CONFLICTING_VERSIONS");
+}
+
 TEST(InferRequestTest, ClassNamesMayBeAParameter) {
   const auto names_of = [](const std::string& text) {
     ModelInferRequest request = Plain();
@@ -311,6 +330,7 @@ TEST(InferRequestTest, RefusesBadParameters) {
        {"a numeric checkpoint", With("checkpoint", [](auto& p) { p.set_int64_param(1); }), "BAD_PARAMETER",
         "parameters.checkpoint"},
        {"an empty checkpoint", text("checkpoint", ""), "BAD_PARAMETER", "parameters.checkpoint"},
+       {"a patch as well", text("patch", "digits"), "BAD_PARAMETER", "parameters.patch"},
        {"a negative top_k", With("top_k", [](auto& p) { p.set_int64_param(-1); }), "BAD_PARAMETER", "parameters.top_k"},
        {"half a class", With("top_k", [](auto& p) { p.set_double_param(0.5); }), "BAD_PARAMETER", "parameters.top_k"},
        {"perhaps", text("allow_extrapolation", "perhaps"), "BAD_PARAMETER", "parameters.allow_extrapolation"},
@@ -371,6 +391,8 @@ TEST(InferRequestTest, ErrorsOfOtherChecksGetThePathsOfTheRequest) {
   EXPECT_EQ(moved("model"), "model_name");
   EXPECT_EQ(moved("terms[0].coefficient"), "parameters.alpha");
   EXPECT_EQ(moved("terms[0].checkpoint"), "parameters.checkpoint");
+  EXPECT_EQ(moved("patch"), "parameters.patch");
+  EXPECT_EQ(moved("alpha"), "parameters.alpha");
   infer.pixel_size.emplace(1, 1);
   EXPECT_EQ(moved("images[12].tensor"), "pixels[12]");
   EXPECT_OK(AtInferField(absl::OkStatus(), infer));
