@@ -2,11 +2,10 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <random>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "client/channel.h"
+#include "client/request_ids.h"
 #include "client/status_details.h"
 #include "modelpatch/v1/checkpoint_service.grpc.pb.h"
 #include "modelpatch/v1/evaluation_service.grpc.pb.h"
@@ -77,14 +76,6 @@ Request Named(const std::string& name) {
   Request request;
   request.set_name(name);
   return request;
-}
-
-// A creation with a request_id can be repeated without making two.
-template <typename Request>
-void EnsureRequestId(Request& request) {
-  if (!request.request_id().empty()) return;
-  std::random_device random;
-  request.set_request_id(absl::StrFormat("%08x%08x%08x%08x", random(), random(), random(), random()));
 }
 
 bool HasEnded(v1::PatchJobState state) {

@@ -67,10 +67,7 @@ class CallInterceptor final : public Interceptor {
       // word.
       if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && status.error_message().empty() &&
           IsKnownMethod(service_, method_)) {
-        status = ToGrpcStatus(base::InvalidArgument(
-            "MALFORMED_REQUEST",
-            "the request is not a message of this call: its bytes cannot be parsed, or a text in it is "
-            "not valid UTF-8"));
+        status = ToGrpcStatus(MalformedRequest());
         methods->ModifySendStatus(status);
       }
       code_ = status.error_code();

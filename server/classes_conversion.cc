@@ -26,6 +26,8 @@ absl::StatusOr<std::vector<model::ClassPrompts>> Expand(const v1::ClassPrompts::
   return model::ExpandClassPrompts(class_names, templates, limits);
 }
 
+}  // namespace
+
 absl::StatusOr<serve::ImageInput> ToImage(const v1::Image& image) {
   serve::ImageInput input;
   switch (image.data_case()) {
@@ -64,8 +66,6 @@ absl::StatusOr<serve::ImageInput> ToImage(const v1::Image& image) {
   }
   return base::InvalidArgument("IMAGE_EMPTY", "the image has no data; set `encoded` or `tensor`");
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<model::ClassPrompts>> ToClassPrompts(const v1::ClassPrompts& message,
                                                                 const model::PromptLimits& limits) {

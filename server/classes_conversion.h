@@ -18,7 +18,10 @@ namespace modelpatch::server {
 absl::StatusOr<std::vector<model::ClassPrompts>> ToClassPrompts(const v1::ClassPrompts& message,
                                                                 const model::PromptLimits& limits);
 
-// INVALID_ARGUMENT: NO_IMAGES, TOO_MANY_IMAGES, IMAGE_EMPTY, BAD_IMAGE_TENSOR (not a whole number of finite floats).
+// INVALID_ARGUMENT: IMAGE_EMPTY, BAD_IMAGE_TENSOR (not a whole number of finite floats).
+absl::StatusOr<serve::ImageInput> ToImage(const v1::Image& image);
+
+// Those of ToImage; INVALID_ARGUMENT: NO_IMAGES, TOO_MANY_IMAGES.
 absl::StatusOr<std::vector<serve::ImageInput>> ToImages(const google::protobuf::RepeatedPtrField<v1::Image>& images,
                                                         int64_t maximum_images);
 

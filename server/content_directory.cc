@@ -35,11 +35,15 @@ StagedDirectory::~StagedDirectory() {
 ContentDirectory::ContentDirectory(std::string path, std::string staging_path)
     : path_(std::move(path)), staging_path_(std::move(staging_path)) {}
 
-absl::StatusOr<std::unique_ptr<StagedDirectory>> ContentDirectory::Stage() const {
-  std::string pattern = staging_path_ + "/XXXXXX";
+absl::StatusOr<std::unique_ptr<StagedDirectory>> MakeStagedDirectory(const std::string& staging_path) {
+  std::string pattern = staging_path + "/XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr)
-    return base::ErrnoError(errno, fmt::format("cannot make a directory in '{}'", staging_path_));
+    return base::ErrnoError(errno, fmt::format("cannot make a directory in '{}'", staging_path));
   return std::make_unique<StagedDirectory>(std::move(pattern));
+}
+
+absl::StatusOr<std::unique_ptr<StagedDirectory>> ContentDirectory::Stage() const {
+  return MakeStagedDirectory(staging_path_);
 }
 
 absl::Status ContentDirectory::Publish(StagedDirectory& staged, const std::string& key) {

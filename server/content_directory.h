@@ -28,6 +28,9 @@ class StagedDirectory {
   std::string path_;
 };
 
+// A new one in `staging_path`. RESOURCE_EXHAUSTED (DISK_FULL).
+absl::StatusOr<std::unique_ptr<StagedDirectory>> MakeStagedDirectory(const std::string& staging_path);
+
 class ContentDirectory {
  public:
   // Both on one file system.

@@ -36,6 +36,12 @@ void OpenToOthers(const std::string& directory) {
 
 }  // namespace
 
+absl::Status CheckLayout(v1::ExportLayout layout) {
+  if (v1::ExportLayout_IsValid(layout)) return absl::OkStatus();
+  return base::WithField(base::InvalidArgument("BAD_LAYOUT", fmt::format("{} is no layout", static_cast<int>(layout))),
+                         "layout");
+}
+
 absl::Status WriteExport(const std::string& path, v1::ExportLayout layout, const model::ClipModel& model,
                          const std::string& model_directory, const tensor::WeightSet& weights,
                          const std::string& model_card) {

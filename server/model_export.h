@@ -11,6 +11,9 @@
 
 namespace modelpatch::server {
 
+// INVALID_ARGUMENT (BAD_LAYOUT) with the field `layout`.
+absl::Status CheckLayout(v1::ExportLayout layout);
+
 // Writes the model that was loaded from `model_directory`, with `weights` for its image tower and
 // `model_card` as README.md, beside `path` and moves it there: it is there as a whole, or not at all.
 // FAILED_PRECONDITION (LAYOUT_UNSUPPORTED), ALREADY_EXISTS (PATH_EXISTS), RESOURCE_EXHAUSTED (DISK_FULL).

@@ -78,6 +78,11 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
   app.add_option("--max-evaluations", options.maximum_evaluations, "Evaluations and sweeps that run or wait")
       ->capture_default_str();
   app.add_option("--max-watches", options.maximum_watches, "Open watches")->capture_default_str();
+  app.add_option("--max-streams", options.maximum_streams, "Open uploads, downloads and streams of classifications")
+      ->capture_default_str();
+  AddBytes(app, "--max-upload-bytes", options.maximum_upload_bytes, "Disk for uploads until they are imported");
+  app.add_option("--upload-seconds", options.upload_seconds, "How long an interrupted upload waits to be resumed")
+      ->capture_default_str();
   app.add_option("--worker-binary", options.worker_binary,
                  "The program that runs steps; default: modelpatch-worker beside this one");
   app.add_option("--drain-seconds", options.drain_seconds, "How long a shutdown waits for requests in flight")
@@ -130,6 +135,9 @@ absl::Status CheckServerOptions(const ServerOptions& options) {
   MP_RETURN_IF_ERROR(CheckRange("max-unfinished-jobs", options.maximum_unfinished_jobs, 1, kMany));
   MP_RETURN_IF_ERROR(CheckRange("max-evaluations", options.maximum_evaluations, 1, kMany));
   MP_RETURN_IF_ERROR(CheckRange("max-watches", options.maximum_watches, 1, kMany));
+  MP_RETURN_IF_ERROR(CheckRange("max-streams", options.maximum_streams, 1, kMany));
+  MP_RETURN_IF_ERROR(CheckRange("max-upload-bytes", options.maximum_upload_bytes, 0, int64_t{1} << 50));
+  MP_RETURN_IF_ERROR(CheckRange("upload-seconds", options.upload_seconds, 1, 30 * 86400));
   return CheckRange("drain-seconds", options.drain_seconds, 0, 86400);
 }
 

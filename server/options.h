@@ -59,6 +59,11 @@ struct ServerOptions {
   int64_t maximum_unfinished_jobs = 1000;
   int64_t maximum_evaluations = 16;
   int64_t maximum_watches = 256;
+  // Open uploads, downloads and streams of classifications together.
+  int64_t maximum_streams = 256;
+  // Bytes that uploads may take in the data directory until they are imported, and how long an interrupted one stays.
+  int64_t maximum_upload_bytes = int64_t{64} << 30;
+  int64_t upload_seconds = 3600;
 
   // The program that runs steps; empty: `modelpatch-worker` beside this program.
   std::string worker_binary;

@@ -15,6 +15,7 @@ inline constexpr std::string_view kTasks = "tasks";
 inline constexpr std::string_view kCheckpoints = "checkpoints";
 inline constexpr std::string_view kPatchJobs = "patchJobs";
 inline constexpr std::string_view kPatches = "patches";
+inline constexpr std::string_view kUploads = "uploads";
 
 // The id in `name`, which must be of `collection` (one of the above).
 absl::StatusOr<std::string> ParseResourceName(std::string_view collection, std::string_view name);

@@ -36,6 +36,7 @@
 #include "server/services/patch_job_service.h"
 #include "server/services/patch_service.h"
 #include "server/services/task_service.h"
+#include "server/services/upload_service.h"
 #include "server/version.h"
 
 namespace modelpatch::server {
@@ -46,6 +47,7 @@ constexpr int kSlowThreads = 4;
 // Behind inference.
 constexpr int kSlowNice = 10;
 constexpr int kBackgroundThreads = 2;
+constexpr int kTransferThreads = 2;
 constexpr int kBackgroundNice = 10;
 // As many sweeps as there are background threads may hold their share at once.
 constexpr int64_t kSweepShareOfMemory = 4;
@@ -53,6 +55,8 @@ constexpr int64_t kSweepShareOfMemory = 4;
 constexpr std::chrono::milliseconds kDrainLookInterval{20};
 // gRPC drops clients that ping more often than this; long quiet watches live on such pings.
 constexpr int kShortestPingIntervalMilliseconds = 10'000;
+// How often the server looks whether a quiet client is still there.
+constexpr int kKeepAliveMilliseconds = 60'000;
 
 int CoreCount() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -118,7 +122,8 @@ serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor:
 
 // Members in the order of their making; they go in the reverse order, after gRPC has stopped.
 struct Server::State {
-  State(const ServerOptions& the_options, base::Logger& the_log) : options(the_options), log(the_log) {}
+  State(const ServerOptions& the_options, base::Logger& the_log)
+      : options(the_options), log(the_log), streams(options.maximum_streams) {}
 
   absl::Status Open();
   absl::Status StartServing();
@@ -147,6 +152,10 @@ struct Server::State {
   std::unique_ptr<base::Executor> quick;
   std::unique_ptr<base::Executor> slow;
   std::unique_ptr<base::Executor> background;
+  OpenStreams streams;
+  std::optional<UploadStore> uploads;
+  std::unique_ptr<base::Executor> transfers;
+  std::unique_ptr<base::Timer> timer;
 
   std::optional<HealthService> health;
   std::optional<ModelService> model_service;
@@ -157,6 +166,7 @@ struct Server::State {
   std::optional<EvaluationService> evaluation_service;
   std::optional<InferenceService> inference_service;
   std::optional<OpenInferenceService> open_inference_service;
+  std::optional<UploadService> upload_service;
   std::unique_ptr<grpc::Server> grpc;
   std::string grpc_address;
   std::unique_ptr<HttpServer> http;
@@ -179,6 +189,11 @@ absl::Status Server::State::Open() {
   quick = base::MakeThreadPool(kQuickThreads);
   slow = base::MakeThreadPool(kSlowThreads, kSlowNice);
   background = base::MakeThreadPool(kBackgroundThreads, kBackgroundNice);
+  transfers = base::MakeThreadPool(kTransferThreads);
+  timer = base::MakeTimer();
+  uploads.emplace(UploadStoreOptions{directory->staging_path(), options.maximum_upload_bytes,
+                                     std::chrono::seconds(options.upload_seconds)},
+                  clock, *timer, *transfers);
 
   const std::vector<sched::Device> devices = LeasableDevices(device, options);
   sched::LocalProcessOptions process;
@@ -190,8 +205,9 @@ absl::Status Server::State::Open() {
   scheduling.devices = devices;
   scheduler.emplace(std::move(scheduling), *metadata, *workers, *completion, clock, log, metrics);
 
-  const ServiceContext context{options, clock,  log,           *metadata, *blobs, *engine, *scheduler,
-                               *models, *tasks, *import_roots, *resolver, *quick, *slow,   *background};
+  const ServiceContext context{options,    clock,       log,    *metadata,     *blobs,    *engine,
+                               *scheduler, *models,     *tasks, *import_roots, *resolver, *quick,
+                               *slow,      *background, *timer, streams,       *uploads,  *transfers};
   health.emplace(options.maximum_watches);
   model_service.emplace(context, *health);
   task_service.emplace(context);
@@ -204,6 +220,7 @@ absl::Status Server::State::Open() {
   evaluation_service.emplace(context);
   inference_service.emplace(context);
   open_inference_service.emplace(context, [this] { return ready.load(); });
+  upload_service.emplace(context);
   log.Info("inference device", {{"device", device.ToString()}});
   return absl::OkStatus();
 }
@@ -218,6 +235,8 @@ absl::Status Server::State::StartGrpc() {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMilliseconds);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // A client that vanished without a word must not hold its upload or stream for hours.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMilliseconds);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options.maximum_message_bytes));
   builder.SetMaxSendMessageSize(static_cast<int>(options.maximum_message_bytes));
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
@@ -225,7 +244,7 @@ absl::Status Server::State::StartGrpc() {
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   for (grpc::Service* service : std::initializer_list<grpc::Service*>{
            &*health, &*model_service, &*task_service, &*patch_job_service, &*checkpoint_service, &*patch_service,
-           &*evaluation_service, &*inference_service, &*open_inference_service}) {
+           &*evaluation_service, &*inference_service, &*upload_service, &*open_inference_service}) {
     builder.RegisterService(service);
   }
   grpc = builder.BuildAndStart();
@@ -269,7 +288,7 @@ absl::Status Server::State::StartServing() {
        {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
         v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
         v1::PatchService::service_full_name(), v1::EvaluationService::service_full_name(),
-        v1::InferenceService::service_full_name(), ::inference::GRPCInferenceService::service_full_name()}) {
+        v1::InferenceService::service_full_name(), v1::UploadService::service_full_name(), ::inference::GRPCInferenceService::service_full_name()}) {
     health->SetServing(service);
   }
   ready = true;
@@ -294,9 +313,8 @@ void Server::Drain() {
   state_->ready = false;
   if (state_->health.has_value()) state_->health->Stop();
   if (state_->scheduler.has_value()) state_->scheduler->Stop();
-  if (state_->grpc != nullptr) {
-    state_->StopGrpc();
-  }
+  state_->streams.EndAll();
+  if (state_->grpc != nullptr) state_->StopGrpc();
   state_->http.reset();
 }
 

@@ -41,6 +41,12 @@ absl::Status AtField(const absl::Status& status, std::string_view field) {
   return base::WithField(base::Error(status.code(), base::ReasonOf(status), std::string(status.message())), field);
 }
 
+absl::Status MalformedRequest() {
+  return base::InvalidArgument("MALFORMED_REQUEST",
+                               "the request is not a message of this call: its bytes cannot be parsed, or a text in it "
+                               "is not valid UTF-8");
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status result;
   if (status.ok()) return result;

@@ -19,6 +19,9 @@ absl::Status AtField(const absl::Status& status, std::string_view field);
 
 google::rpc::Status ToRpcStatus(const absl::Status& status);
 
+// The error of a request whose bytes are no message of its call.
+absl::Status MalformedRequest();
+
 // The details travel in `grpc-status-details-bin`.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/arguments.h"
+#include "client/cli/classify_bulk.h"
 #include "client/cli/commands.h"
 #include "client/cli/mixture_options.h"
 #include "client/cli/session.h"
@@ -23,6 +24,7 @@ struct ClassifyOptions {
   std::vector<std::string> class_names;
   std::vector<std::string> templates;
   int32_t top_k = 5;
+  bool stream = false;
   std::vector<std::string> images;
 };
 
@@ -55,6 +57,16 @@ std::string ClassifyText(const v1::ClassifyResponse& response, const std::vector
   return text;
 }
 
+v1::StreamClassifyHeader HeaderOf(const v1::ClassifyRequest& request) {
+  v1::StreamClassifyHeader header;
+  if (request.has_mixture()) *header.mutable_mixture() = request.mixture();
+  header.set_patch(request.patch());
+  if (request.has_alpha()) header.set_alpha(request.alpha());
+  *header.mutable_class_prompts() = request.class_prompts();
+  header.set_top_k(request.top_k());
+  return header;
+}
+
 void AddClassify(CLI::App& app, Session& session) {
   auto options = std::make_shared<ClassifyOptions>();
   CLI::App* command = app.add_subcommand("classify", "Ask which of any classes your own images show");
@@ -65,6 +77,8 @@ void AddClassify(CLI::App& app, Session& session) {
   command->add_option("--template", options->templates, "A prompt with {c} for the class name; or builtin:NAME")
       ->allow_extra_args(false);
   command->add_option("--top-k", options->top_k, "Classes to show; 0 means all")->capture_default_str();
+  command->add_flag("--stream", options->stream,
+                    "For very many images: one line for each, as soon as it is known, in any order");
   command->add_option("IMAGE", options->images, "Image files")->required();
   command->callback([&session, options] {
     RequireMixture(options->mixture);
@@ -75,6 +89,7 @@ void AddClassify(CLI::App& app, Session& session) {
       for (const std::string& name : options->class_names) names.add_class_names(name);
       for (const std::string& text : options->templates) names.add_templates(text);
       request.set_top_k(options->top_k);
+      if (options->stream) return ClassifyBulk(session, HeaderOf(request), options->images);
       CLIENT_RETURN_IF_ERROR(AddImages(options->images, request));
       CLIENT_ASSIGN_OR_RETURN(const v1::ClassifyResponse result, session.client().Classify(request));
       return session.Print(

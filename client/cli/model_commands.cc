@@ -2,6 +2,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/arguments.h"
@@ -10,6 +12,8 @@
 #include "client/cli/session.h"
 #include "client/cli/table.h"
 #include "client/cli/text_format.h"
+#include "client/cli/transfer_bar.h"
+#include "client/local_files.h"
 #include "client/status_macros.h"
 #include "google/protobuf/empty.pb.h"
 
@@ -63,7 +67,35 @@ struct ExportOptions {
   MixtureOptions mixture;
   std::string path;
   v1::ExportLayout layout = v1::EXPORT_LAYOUT_HUGGING_FACE;
+  bool download = false;
 };
+
+absl::Status Download(Session& session, const ExportOptions& options) {
+  v1::DownloadModelRequest request;
+  CLIENT_RETURN_IF_ERROR(SetWeights(session, options.mixture, request));
+  request.set_layout(options.layout);
+  absl::StatusOr<v1::DownloadStart> result = absl::UnknownError("not called");
+  {
+    TransferBar bar(session, "receiving");
+    result = session.transfers().DownloadModel(request, options.path, bar.Progress());
+  }
+  CLIENT_RETURN_IF_ERROR(result.status());
+  return session.Print(*result, [&](const v1::DownloadStart& start) {
+    return absl::StrCat("wrote ", Bytes(start.size_bytes()), " to ", options.path, "\n");
+  });
+}
+
+absl::Status Upload(Session& session, v1::ImportModelRequest request) {
+  CLIENT_ASSIGN_OR_RETURN(const std::vector<LocalFile> files, FindModelFiles(request.path()));
+  request.clear_path();
+  absl::StatusOr<v1::Model> result = absl::UnknownError("not called");
+  {
+    TransferBar bar(session, "sending");
+    result = session.transfers().UploadModel(std::move(request), files, bar.Progress());
+  }
+  CLIENT_RETURN_IF_ERROR(result.status());
+  return session.Print(*result, ModelText);
+}
 
 void AddExport(CLI::App& model, Session& session) {
   static const std::map<std::string, v1::ExportLayout> layouts = {{"hugging-face", v1::EXPORT_LAYOUT_HUGGING_FACE},
@@ -72,6 +104,7 @@ void AddExport(CLI::App& model, Session& session) {
   CLI::App* command = model.add_subcommand("export", "Write a model or a mixture for other tools to load");
   command->add_option("NAME", options->mixture.model, "The model")->required();
   command->add_option("OUT", options->path, "A new directory on the server, below its export root")->required();
+  command->add_flag("--download", options->download, "OUT is a new directory on this machine instead");
   AddPartOptions(*command, options->mixture);
   command->add_option("--layout", options->layout, "Which tools' (default: hugging-face)")
       ->transform(CLI::CheckedTransformer(layouts).description(""))
@@ -79,6 +112,7 @@ void AddExport(CLI::App& model, Session& session) {
   command->callback([&session, options] {
     RequireMixture(options->mixture);
     session.command = [&session, options]() -> absl::Status {
+      if (options->download) return Download(session, *options);
       v1::ExportModelRequest request;
       CLIENT_RETURN_IF_ERROR(SetWeights(session, options->mixture, request));
       request.set_path(options->path);
@@ -137,8 +171,11 @@ void AddModelCommands(CLI::App& app, Session& session) {
   import->add_option_function<std::string>(
       "--architecture", [request](const std::string& name) { request->set_architecture(name); },
       "OpenCLIP's name of the architecture, such as ViT-B-32-quickgelu, of a state dict without a config");
-  import->callback([&session, request] {
-    session.command = [&session, request]() -> absl::Status {
+  auto upload = std::make_shared<bool>(false);
+  import->add_flag("--upload", *upload, "PATH is a directory on this machine instead, and its files are sent");
+  import->callback([&session, request, upload] {
+    session.command = [&session, request, upload]() -> absl::Status {
+      if (*upload) return Upload(session, *request);
       CLIENT_ASSIGN_OR_RETURN(const v1::Model result, session.client().ImportModel(*request));
       return session.Print(result, ModelText);
     };

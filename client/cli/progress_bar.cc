@@ -16,19 +16,30 @@ namespace {
 
 constexpr int kBarWidth = 24;
 
+int64_t ShareOf(int64_t done, int64_t total, int whole) {
+  if (total <= 0) return 0;
+  // Files have more bytes than fit into an integer 100 times.
+  const double share = static_cast<double>(done) * whole / static_cast<double>(total);
+  return std::clamp<int64_t>(static_cast<int64_t>(share), 0, whole);
+}
+
 int64_t ShareOf(const v1::StepProgress& progress, int whole) {
-  if (progress.total_steps() <= 0) return 0;
-  return std::clamp<int64_t>(int64_t{progress.step()} * whole / progress.total_steps(), 0, whole);
+  return ShareOf(progress.step(), progress.total_steps(), whole);
 }
 
 }  // namespace
 
-std::string ProgressText(const v1::StepProgress& progress, bool unicode) {
-  const auto filled = ShareOf(progress, kBarWidth);
+std::string BarText(int64_t done, int64_t total, bool unicode) {
+  const auto filled = ShareOf(done, total, kBarWidth);
   std::string bar;
   for (int i = 0; i < kBarWidth; ++i) bar += i < filled ? (unicode ? "█" : "#") : (unicode ? "░" : ".");
-  std::string text = absl::StrFormat("%s %s %3d%%  %d/%d", Printable(progress.step_id()), bar, ShareOf(progress, 100),
-                                     progress.step(), progress.total_steps());
+  return absl::StrFormat("%s %3d%%", bar, ShareOf(done, total, 100));
+}
+
+std::string ProgressText(const v1::StepProgress& progress, bool unicode) {
+  std::string text = absl::StrFormat("%s %s  %d/%d", Printable(progress.step_id()),
+                                     BarText(progress.step(), progress.total_steps(), unicode), progress.step(),
+                                     progress.total_steps());
   if (progress.has_loss()) absl::StrAppend(&text, "  loss ", absl::StrFormat("%.3f", progress.loss()));
   if (progress.has_validation_accuracy()) {
     absl::StrAppend(&text, "  validation ", Percent(progress.validation_accuracy()));

@@ -2,6 +2,7 @@
 // Not thread-safe; the stream outlives it.
 #pragma once
 
+#include <cstdint>
 #include <ostream>
 #include <string>
 
@@ -11,6 +12,9 @@ namespace modelpatch::client {
 
 // "fine-tune-0 ████████░░░░  40%  step 80/200  loss 0.532  312 images/s  0:12 left", without a newline.
 std::string ProgressText(const v1::StepProgress& progress, bool unicode);
+
+// "████████░░░░  40%".
+std::string BarText(int64_t done, int64_t total, bool unicode);
 
 class ProgressBar {
  public:

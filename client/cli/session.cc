@@ -11,17 +11,29 @@
 
 namespace modelpatch::client {
 
-Client& Session::client() {
-  if (client_ == nullptr) {
-    ClientOptions options;
-    if (timeout_seconds > 0) {
-      const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000));
-      options.deadline = timeout;
-      options.long_deadline = timeout;
-    }
-    client_ = std::make_unique<Client>(server, options);
+ClientOptions Session::Options() const {
+  ClientOptions options;
+  if (timeout_seconds > 0) {
+    const auto timeout = std::chrono::milliseconds(static_cast<int64_t>(timeout_seconds * 1000));
+    options.deadline = timeout;
+    options.long_deadline = timeout;
   }
+  return options;
+}
+
+const std::shared_ptr<grpc::ChannelInterface>& Session::channel() {
+  if (channel_ == nullptr) channel_ = MakeChannel(server);
+  return channel_;
+}
+
+Client& Session::client() {
+  if (client_ == nullptr) client_ = std::make_unique<Client>(channel(), Options());
   return *client_;
+}
+
+TransferClient& Session::transfers() {
+  if (transfers_ == nullptr) transfers_ = std::make_unique<TransferClient>(channel(), Options());
+  return *transfers_;
 }
 
 bool Session::error_is_terminal() const { return &error_ == &std::cerr && isatty(STDERR_FILENO) == 1; }

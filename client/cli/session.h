@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/client.h"
+#include "client/transfer_client.h"
 
 namespace google::protobuf {
 class Message;
@@ -28,8 +29,10 @@ class Session {
   // The command that the line names, set while it is parsed.
   std::function<absl::Status()> command;
 
-  // The connection, made at the first call.
+  // All over one connection, made at the first call.
   Client& client();
+  TransferClient& transfers();
+  const std::shared_ptr<grpc::ChannelInterface>& channel();
 
   // For results.
   std::ostream& out() { return out_; }
@@ -52,7 +55,11 @@ class Session {
  private:
   std::ostream& out_;
   std::ostream& error_;
+  ClientOptions Options() const;
+
+  std::shared_ptr<grpc::ChannelInterface> channel_;
   std::unique_ptr<Client> client_;
+  std::unique_ptr<TransferClient> transfers_;
 };
 
 // All pages of a list, as one response. `call` takes the request; `Request` has page_token, `Response` next_page_token.

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,8 @@
 #include "client/cli/session.h"
 #include "client/cli/table.h"
 #include "client/cli/text_format.h"
+#include "client/cli/transfer_bar.h"
+#include "client/local_files.h"
 #include "client/status_macros.h"
 #include "google/protobuf/empty.pb.h"
 
@@ -71,7 +74,14 @@ struct CreateOptions {
   int32_t validation_examples = 1000;
   int32_t test_examples = 5000;
   int64_t generator_seed = 0;
+  bool upload = false;
 };
+
+absl::StatusOr<v1::Task> Upload(Session& session, v1::CreateTaskRequest request) {
+  CLIENT_ASSIGN_OR_RETURN(const std::vector<LocalFile> files, FindTaskFiles(*request.mutable_task()->mutable_files()));
+  TransferBar bar(session, "sending");
+  return session.transfers().UploadTask(std::move(request), files, bar.Progress());
+}
 
 v1::CreateTaskRequest RequestOf(const CreateOptions& options) {
   v1::CreateTaskRequest request;
@@ -124,6 +134,8 @@ void AddCreate(CLI::App& task, Session& session) {
       ->needs(format);
   create->add_option("--split-seed", options->split_seed, "Of the part that becomes the validation data")
       ->needs(format);
+  create->add_flag("--upload", options->upload, "The paths are of this machine instead, and the files are sent")
+      ->needs(format);
   create->add_option("--generator", options->generator, "Draw the images: shapes, colors or digits")
       ->excludes(format)
       ->type_name("shapes|colors|digits");
@@ -136,7 +148,9 @@ void AddCreate(CLI::App& task, Session& session) {
   create->callback([&session, options, format] {
     if (options->generator.empty() && format->count() == 0) throw CLI::RequiredError("--format or --generator");
     session.command = [&session, options]() -> absl::Status {
-      CLIENT_ASSIGN_OR_RETURN(const v1::Task result, session.client().CreateTask(RequestOf(*options)));
+      v1::CreateTaskRequest request = RequestOf(*options);
+      CLIENT_ASSIGN_OR_RETURN(const v1::Task result, options->upload ? Upload(session, std::move(request))
+                                                                     : session.client().CreateTask(std::move(request)));
       return session.Print(result, TaskText);
     };
   });

@@ -13,6 +13,7 @@
 #include "core/data/task.h"
 #include "core/serve/auto_alpha.h"
 #include "core/serve/image_forward.h"
+#include "core/serve/prepared_classifier.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::serve {
@@ -20,6 +21,8 @@ namespace {
 
 // Images in one background forward on the CPU, which whoever comes meanwhile must wait for.
 constexpr int64_t kBackgroundImages = 16;
+// So many images are to come of a prepared classifier, as far as the caches know: its mixture is worth materialising.
+constexpr int64_t kPreparedImages = 1'000'000;
 
 Embeddings ToEmbeddings(const at::Tensor& features) {
   const at::Tensor rows = features.cpu().contiguous();
@@ -97,6 +100,9 @@ struct InferenceEngine::State {
 
   void Forward(const Resources& resources, std::vector<ImageInput> inputs, const RequestContext& context,
                std::function<void(absl::StatusOr<ImageFeatures>)> done);
+  // As ResourceCaches::Gather, of what the requests of `prepared` share.
+  void GatherPrepared(std::shared_ptr<PreparedClassifier> prepared, const RequestContext& context,
+                      ResourceCaches::WithResources next);
   void ClassifyAtAutoAlpha(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done);
 
   // Forwards through the batcher at the lowest priority, for the sweeps: blocks the calling thread.
@@ -127,6 +133,24 @@ std::shared_ptr<void> InferenceEngine::State::Enter() {
 void InferenceEngine::State::WaitUntilNoneInFlight() {
   base::MutexLock lock(mutex);
   while (in_flight > 0) none_in_flight.Wait(mutex);
+}
+
+void InferenceEngine::State::GatherPrepared(std::shared_ptr<PreparedClassifier> prepared,
+                                            const RequestContext& context, ResourceCaches::WithResources next) {
+  const auto with_shared = [](const std::shared_ptr<const Resources>& shared) {
+    Resources resources = *shared;
+    resources.shared = shared;
+    return resources;
+  };
+  if (const auto shared = prepared->Find(); shared != nullptr) return next(with_shared(shared));
+  caches.Gather({prepared->mixture().model_directory, patch::CanonicalTerms(prepared->mixture().terms),
+                 prepared->classes(), kPreparedImages, context},
+                [prepared, with_shared, next = std::move(next)](absl::StatusOr<Resources> resources) {
+                  if (!resources.ok()) return next(std::move(resources));
+                  const auto shared = std::make_shared<const Resources>(*std::move(resources));
+                  prepared->Remember(shared);
+                  next(with_shared(shared));
+                });
 }
 
 void InferenceEngine::State::Forward(const Resources& resources, std::vector<ImageInput> inputs,
@@ -183,9 +207,20 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
                      done(tensor::Guarded([&] { return Score(*forward, resources, top_k); }));
                    });
   };
+  if (request.prepared != nullptr) return state_->GatherPrepared(request.prepared, context, std::move(run));
   state_->caches.Gather({request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms),
                          std::move(request.classes), images, context},
                         std::move(run));
+}
+
+void InferenceEngine::Prepare(std::shared_ptr<PreparedClassifier> prepared, RequestContext context,
+                              std::function<void(absl::StatusOr<ClassifierFacts>)> done) {
+  state_->GatherPrepared(std::move(prepared), context,
+                         [place = state_->Enter(), done = std::move(done)](absl::StatusOr<Resources> resources) {
+                           if (!resources.ok()) return done(resources.status());
+                           done(ClassifierFacts{resources->model->logit_bias.has_value(),
+                                                resources->head->truncated_prompts});
+                         });
 }
 
 void InferenceEngine::State::ClassifyAtAutoAlpha(ClassifyRequest request,

@@ -24,9 +24,13 @@
 
 namespace modelpatch::serve {
 
+class PreparedClassifier;
+
 struct ClassifyRequest {
   ResolvedMixture mixture;
   std::vector<model::ClassPrompts> classes;
+  // If it is not null, in place of `mixture` and `classes`; not with `auto_alpha`.
+  std::shared_ptr<PreparedClassifier> prepared;
   std::vector<ImageInput> images;
   // 0 means all classes.
   int64_t top_k = 0;
@@ -46,6 +50,13 @@ struct ClassifyResult {
   // Per image, with `auto_alpha`; else empty.
   std::vector<double> alphas;
   Timings timings;
+};
+
+// What is the same for all requests of a prepared classifier.
+struct ClassifierFacts {
+  // See ClassifyResult.
+  bool is_sigmoid = false;
+  int64_t truncated_prompts = 0;
 };
 
 struct EncodeImagesRequest {
@@ -81,6 +92,9 @@ class InferenceEngine {
   ~InferenceEngine();
 
   void Classify(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done);
+  // Makes what the caches lack for `prepared`, so that the errors of mixture and classes are known before any image.
+  void Prepare(std::shared_ptr<PreparedClassifier> prepared, RequestContext context,
+               std::function<void(absl::StatusOr<ClassifierFacts>)> done);
   void EncodeImages(EncodeImagesRequest request, std::function<void(absl::StatusOr<Embeddings>)> done);
   // L2-normalised if `normalize`.
   void EncodeTexts(std::string model_directory, std::vector<std::string> texts, bool normalize, RequestContext context,

@@ -50,6 +50,8 @@ struct Resources {
   std::shared_ptr<const model::ClipModel> model;
   MixtureWeights weights;
   std::shared_ptr<const model::ZeroShotHead> head;  // null if no classes were asked for
+  // What the requests of one prepared classifier have in common, while any of them runs; else null.
+  std::shared_ptr<const Resources> shared;
 };
 
 class ResourceCaches {

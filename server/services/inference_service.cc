@@ -2,25 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "server/classes_conversion.h"
+#include "server/services/classify_answer.h"
+#include "server/services/stream_classify.h"
 
 namespace modelpatch::server {
 namespace {
 
 constexpr double kMillisecondsPerSecond = 1000;
-
-model::PromptLimits LimitsOf(const ServerOptions& options) {
-  model::PromptLimits limits;
-  limits.maximum_classes = options.maximum_classes;
-  limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
-  return limits;
-}
 
 serve::RequestContext ContextOf(const UnaryCall& call) { return {call.deadline(), call.cancellation(), call.client()}; }
 
@@ -34,46 +28,9 @@ void FillTimings(const serve::Timings& timings, base::SteadyTime start, v1::Timi
 
 void FillResults(const serve::ClassifyResult& result, const std::vector<std::string>& class_names,
                  v1::ClassifyResponse* response) {
-  for (const auto& scores : result.images) {
-    auto* image = response->add_results();
-    image->mutable_scores()->Reserve(static_cast<int>(scores.size()));
-    for (const serve::ClassScore& score : scores) {
-      auto* message = image->add_scores();
-      message->set_class_name(class_names[static_cast<size_t>(score.class_index)]);
-      message->set_probability(score.probability);
-      message->set_logit(score.logit);
-      message->set_cosine(score.cosine);
-    }
-  }
+  for (const auto& scores : result.images) FillScores(scores, class_names, response->add_results());
   response->set_truncated_prompt_count(static_cast<int32_t>(result.truncated_prompts));
-  response->set_probability_kind(result.is_sigmoid ? v1::PROBABILITY_KIND_SIGMOID : v1::PROBABILITY_KIND_SOFTMAX);
-}
-
-// An upper bound of the bytes that `FillResults` will take.
-int64_t ResponseBytes(int64_t images, const std::vector<std::string>& class_names, int64_t top_k) {
-  // Tags, lengths and three doubles of a ClassScore; tags and lengths of a ClassifyResult.
-  constexpr int64_t kScoreBytes = 48;
-  constexpr int64_t kImageBytes = 16;
-  const auto classes = static_cast<int64_t>(class_names.size());
-  int64_t longest = 0;
-  int64_t all = 0;
-  for (const std::string& name : class_names) {
-    longest = std::max(longest, static_cast<int64_t>(name.size()));
-    all += static_cast<int64_t>(name.size());
-  }
-  const int64_t kept = top_k == 0 ? classes : std::min(top_k, classes);
-  const int64_t names = std::min(all, kept * longest);
-  return images * (kImageBytes + names + kept * kScoreBytes);
-}
-
-absl::Status CheckResponseBytes(int64_t bytes, const ServerOptions& options) {
-  if (bytes <= options.maximum_message_bytes) return absl::OkStatus();
-  return base::WithField(
-      base::InvalidArgument("RESPONSE_TOO_LARGE",
-                            fmt::format("the scores of these images and classes could take {} bytes, and a message "
-                                        "holds {}; set top_k, or send fewer images at once",
-                                        bytes, options.maximum_message_bytes)),
-      "top_k");
+  response->set_probability_kind(ProbabilityKindOf(result.is_sigmoid));
 }
 
 void FillEmbeddings(const serve::Embeddings& embeddings, google::protobuf::RepeatedPtrField<v1::Embedding>* messages) {
@@ -94,13 +51,18 @@ void FillWeights(Resolution resolution, Response* response) {
 }  // namespace
 
 InferenceService::InferenceService(const ServiceContext& context)
-    : context_(context), limits_(LimitsOf(context.options)) {}
+    : context_(context), limits_(PromptLimitsOf(context.options)) {}
 
 grpc::ServerUnaryReactor* InferenceService::Classify(grpc::CallbackServerContext* context,
                                                      const v1::ClassifyRequest* request,
                                                      v1::ClassifyResponse* response) {
   return StartOn(context_.quick, *context,
                  [=, this](UnaryCall* call) { return StartClassify(call, *request, response); });
+}
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* InferenceService::StreamClassify(
+    grpc::CallbackServerContext* context) {
+  return ClassifyStream::Start(context_, {SteadyDeadline(*context), {}, context->peer()});
 }
 
 grpc::ServerUnaryReactor* InferenceService::EncodeImages(grpc::CallbackServerContext* context,
@@ -126,12 +88,7 @@ grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext
 
 absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::ClassifyRequest& request,
                                              v1::ClassifyResponse* response) {
-  if (request.top_k() < 0) {
-    return base::WithField(
-        base::InvalidArgument("BAD_TOP_K",
-                              fmt::format("top_k is {}; use a positive number, or 0 for all classes", request.top_k())),
-        "top_k");
-  }
+  MP_RETURN_IF_ERROR(CheckTopK(request.top_k()));
   serve::ClassifyRequest engine_request;
   auto classes = ToClassPrompts(request.class_prompts(), limits_);
   if (!classes.ok()) return base::WithField(classes.status(), "class_prompts");
@@ -141,11 +98,9 @@ absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::Classify
   engine_request.mixture = std::move(resolution.mixture);
   engine_request.top_k = request.top_k();
   engine_request.context = ContextOf(*call);
-  std::vector<std::string> class_names;
-  class_names.reserve(engine_request.classes.size());
-  for (const model::ClassPrompts& one : engine_request.classes) class_names.push_back(one.name);
+  std::vector<std::string> class_names = ClassNamesOf(engine_request.classes);
   MP_RETURN_IF_ERROR(
-      CheckResponseBytes(ResponseBytes(request.images_size(), class_names, request.top_k()), context_.options));
+      CheckScoreBytes(ScoreBytes(request.images_size(), class_names, request.top_k()), context_.options));
   context_.engine.Classify(std::move(engine_request),
                            [call, response, class_names = std::move(class_names),
                             resolution = std::move(resolution)](absl::StatusOr<serve::ClassifyResult> result) mutable {

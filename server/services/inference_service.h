@@ -8,12 +8,20 @@
 
 namespace modelpatch::server {
 
-class InferenceService final : public v1::InferenceService::CallbackService {
+// Every method by callbacks; the stream's messages as bytes (see raw_message.h).
+using InferenceServiceBase =
+    v1::InferenceService::WithRawCallbackMethod_StreamClassify<v1::InferenceService::WithCallbackMethod_Classify<
+        v1::InferenceService::WithCallbackMethod_EncodeImages<v1::InferenceService::WithCallbackMethod_EncodeTexts<
+            v1::InferenceService::WithCallbackMethod_Tokenize<v1::InferenceService::Service>>>>>;
+
+class InferenceService final : public InferenceServiceBase {
  public:
   explicit InferenceService(const ServiceContext& context);
 
   grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
                                      v1::ClassifyResponse* response) override;
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamClassify(
+      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* EncodeImages(grpc::CallbackServerContext* context, const v1::EncodeImagesRequest* request,
                                          v1::EncodeImagesResponse* response) override;
   grpc::ServerUnaryReactor* EncodeTexts(grpc::CallbackServerContext* context, const v1::EncodeTextsRequest* request,

@@ -66,7 +66,7 @@ absl::Status ModelService::AnnounceModels() {
 grpc::ServerUnaryReactor* ModelService::ImportModel(grpc::CallbackServerContext* context,
                                                     const v1::ImportModelRequest* request, v1::Model* response) {
   return RunOn(context_.slow, *context,
-               [=, this](const UnaryCall& call) { return Import(*request, call.cancellation(), response); });
+               [=, this](const UnaryCall& call) { return ImportFromPath(*request, call.cancellation(), response); });
 }
 
 grpc::ServerUnaryReactor* ModelService::InitializeModel(grpc::CallbackServerContext* context,
@@ -111,32 +111,42 @@ grpc::ServerUnaryReactor* ModelService::ExportModel(grpc::CallbackServerContext*
   return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Export(*request, response); });
 }
 
-absl::Status ModelService::Import(const v1::ImportModelRequest& request, const base::CancellationToken& cancellation,
-                                  v1::Model* response) {
+absl::Status ModelService::CheckImport(const v1::ImportModelRequest& request) {
+  MP_RETURN_IF_ERROR(CheckNewResource(request.model_id(), "model_id", request.request_id()));
+  if (request.architecture().empty()) return absl::OkStatus();
+  return base::WithField(model::NamedArchitecture(request.architecture()).status(), "architecture");
+}
+
+absl::Status ModelService::ImportFromPath(const v1::ImportModelRequest& request,
+                                          const base::CancellationToken& cancellation, v1::Model* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.model_id(), "model_id", request.request_id()));
   const RequestKey key = MakeRequestKey(request, request.request_id());
   if (const auto answer = AnswerRepeatedModel(request.model_id(), key, response)) return *answer;
-  std::optional<model::ModelConfig> architecture;
-  if (!request.architecture().empty()) {
-    auto named = model::NamedArchitecture(request.architecture());
-    if (!named.ok()) return base::WithField(named.status(), "architecture");
-    architecture = *std::move(named);
-  }
-  const auto source = context_.import_roots.Resolve(request.path());
-  if (!source.ok()) return base::WithField(source.status(), "path");
-  if (std::error_code error; !std::filesystem::is_directory(*source, error)) {
+  MP_RETURN_IF_ERROR(CheckImport(request));
+  const auto path = context_.import_roots.Resolve(request.path());
+  if (!path.ok()) return base::WithField(path.status(), "path");
+  if (std::error_code error; !std::filesystem::is_directory(*path, error)) {
     return base::WithField(
         base::InvalidArgument("NOT_A_DIRECTORY",
-                              fmt::format("'{}' is not a directory; give the model's directory", *source)),
+                              fmt::format("'{}' is not a directory; give the model's directory", *path)),
         "path");
+  }
+  return Import(request, key, {context_.import_roots, *path, *path}, cancellation, response);
+}
+
+absl::Status ModelService::Import(const v1::ImportModelRequest& request, const RequestKey& key, const Source& source,
+                                  const base::CancellationToken& cancellation, v1::Model* response) {
+  std::optional<model::ModelConfig> architecture;
+  if (!request.architecture().empty()) {
+    MP_ASSIGN_OR_RETURN(architecture, model::NamedArchitecture(request.architecture()));
   }
   MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.models.Stage());
   const ModelCopyOptions options{architecture, request.allow_unverified_family()};
-  if (const absl::Status copied = CopyModel(context_.import_roots, *source, staged->path(), options, cancellation);
+  if (const absl::Status copied = CopyModel(source.roots, source.path, staged->path(), options, cancellation);
       !copied.ok()) {
     return AtField(copied, "path");
   }
-  return Add(request.model_id(), key, *source, *staged, cancellation, response);
+  return Add(request.model_id(), key, source.path, source.recorded_path, *staged, cancellation, response);
 }
 
 absl::Status ModelService::Initialize(const v1::InitializeModelRequest& request,
@@ -150,7 +160,7 @@ absl::Status ModelService::Initialize(const v1::InitializeModelRequest& request,
   MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.models.Stage());
   MP_RETURN_IF_ERROR(model::WriteRandomModel(staged->path(), request.architecture(),
                                              static_cast<uint64_t>(request.seed()), cancellation));
-  return Add(request.model_id(), key, /*source_path=*/"", *staged, cancellation, response);
+  return Add(request.model_id(), key, /*shown_path=*/"", /*recorded_path=*/"", *staged, cancellation, response);
 }
 
 std::optional<absl::Status> ModelService::AnswerRepeatedModel(const std::string& id, const RequestKey& key,
@@ -158,19 +168,19 @@ std::optional<absl::Status> ModelService::AnswerRepeatedModel(const std::string&
   return AnswerRepeated(kModels, context_.metadata.GetModel(id), key, response);
 }
 
-absl::Status ModelService::Add(const std::string& id, const RequestKey& key, const std::string& source_path,
-                               StagedDirectory& staged, const base::CancellationToken& cancellation,
-                               v1::Model* response) {
+absl::Status ModelService::Add(const std::string& id, const RequestKey& key, const std::string& shown_path,
+                               const std::string& recorded_path, StagedDirectory& staged,
+                               const base::CancellationToken& cancellation, v1::Model* response) {
   // The copy is loaded, not the original: what was checked is what is kept.
   v1::Model message;
   {
     const auto loaded = model::LoadModel(staged.path(), tensor::Device(), cancellation);
     if (!loaded.ok()) {
-      return AtField(WithPathShownAs(loaded.status(), staged.path(), source_path), "path");
+      return AtField(WithPathShownAs(loaded.status(), staged.path(), shown_path), "path");
     }
     message = Describe(**loaded);
   }
-  message.set_source_path(source_path);
+  message.set_source_path(recorded_path);
   message.set_size_bytes(DirectoryBytes(staged.path()));
   store::ModelRecord record;
   record.id = id;
@@ -187,7 +197,7 @@ absl::Status ModelService::Add(const std::string& id, const RequestKey& key, con
     return AnswerRepeatedModel(id, key, response).value_or(inserted);
   }
   health_.SetServing(ResourceName(kModels, record.id));
-  context_.log.Info("model imported", {{"model", record.id}, {"digest", record.digest}, {"path", source_path}});
+  context_.log.Info("model imported", {{"model", record.id}, {"digest", record.digest}, {"path", recorded_path}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(record));
   return absl::OkStatus();
 }
@@ -209,26 +219,26 @@ absl::Status ModelService::Delete(const std::string& name) {
 }
 
 absl::Status ModelService::Export(const v1::ExportModelRequest& request, v1::ExportModelResponse* response) {
-  if (!v1::ExportLayout_IsValid(request.layout())) {
-    return base::WithField(
-        base::InvalidArgument("BAD_LAYOUT", fmt::format("{} is no layout", static_cast<int>(request.layout()))),
-        "layout");
-  }
+  MP_RETURN_IF_ERROR(CheckLayout(request.layout()));
   const auto path = ResolveExportPath(context_.options.export_root, request.path());
   if (!path.ok()) return base::WithField(path.status(), "path");
-  MP_ASSIGN_OR_RETURN(const Resolution resolution, context_.resolver.ResolveRequest(request));
+  MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.ResolveRequest(request));
+  MP_RETURN_IF_ERROR(Write(resolution, request.layout(), *path));
+  context_.log.Info("model exported", {{"model", resolution.model.id}, {"path", *path}});
+  response->set_path(*path);
+  response->set_size_bytes(DirectoryBytes(*path));
+  *response->mutable_mixture() = std::move(resolution.message);
+  *response->mutable_weights() = std::move(resolution.weights);
+  return absl::OkStatus();
+}
+
+absl::Status ModelService::Write(const Resolution& resolution, v1::ExportLayout layout, const std::string& path) {
   const serve::ResolvedMixture& mixture = resolution.mixture;
   MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(mixture.model_directory));
   MP_ASSIGN_OR_RETURN(const tensor::WeightSet weights, MergeWeights(*model, mixture.terms, context_.blobs));
   MP_ASSIGN_OR_RETURN(const CardContent content, DescribeForCard(resolution));
-  const std::string card = ModelCard(content, request.layout(), Version());
-  MP_RETURN_IF_ERROR(WriteExport(*path, request.layout(), *model, mixture.model_directory, weights, card));
-  context_.log.Info("model exported", {{"model", resolution.model.id}, {"path", *path}});
-  response->set_path(*path);
-  response->set_size_bytes(DirectoryBytes(*path));
-  *response->mutable_mixture() = resolution.message;
-  *response->mutable_weights() = resolution.weights;
-  return absl::OkStatus();
+  const std::string card = ModelCard(content, layout, Version());
+  return WriteExport(path, layout, *model, mixture.model_directory, weights, card);
 }
 
 absl::StatusOr<CardContent> ModelService::DescribeForCard(const Resolution& resolution) const {

@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/executor.h"
 #include "core/base/log.h"
+#include "core/base/timer.h"
 #include "core/sched/scheduler.h"
 #include "core/serve/inference_engine.h"
 #include "core/store/blob_store.h"
@@ -12,6 +13,8 @@
 #include "server/mixture_resolver.h"
 #include "server/options.h"
 #include "server/root_paths.h"
+#include "server/services/open_streams.h"
+#include "server/uploads/upload_store.h"
 
 namespace modelpatch::server {
 
@@ -33,6 +36,11 @@ struct ServiceContext {
   base::Executor& slow;
   // For evaluations and sweeps: one thread of low priority for each that may run at once.
   base::Executor& background;
+  base::Timer& timer;
+  OpenStreams& streams;
+  UploadStore& uploads;
+  // For reading and writing pieces of files that clients send and fetch.
+  base::Executor& transfers;
 };
 
 }  // namespace modelpatch::server

@@ -15,6 +15,7 @@
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 #include "server/services/listing.h"
+#include "server/services/upload_call.h"
 #include "server/task_conversion.h"
 
 namespace modelpatch::server {
@@ -22,6 +23,7 @@ namespace {
 
 // One image that is being decoded may take 700 MB.
 constexpr int kMaximumDecodeThreads = 4;
+constexpr int64_t kMaximumUploadedFiles = 100'000;
 
 absl::Status InTask(const absl::Status& status, const v1::Task& task) {
   return base::WithField(WithTaskField(status, task), "task");
@@ -70,8 +72,35 @@ absl::Status CheckImages(const data::Task& task, const data::TaskSource& source,
 
 grpc::ServerUnaryReactor* TaskService::CreateTask(grpc::CallbackServerContext* context,
                                                   const v1::CreateTaskRequest* request, v1::Task* response) {
-  return RunOn(context_.slow, *context,
-               [=, this](const UnaryCall& call) { return Create(*request, call.cancellation(), response); });
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall& call) {
+    const RequestKey key = MakeRequestKey(*request, request->request_id());
+    return Create(*request, key, context_.import_roots, call.cancellation(), response);
+  });
+}
+
+grpc::ServerReadReactor<v1::UploadTaskRequest>* TaskService::UploadTask(grpc::CallbackServerContext*,
+                                                                        v1::Task* response) {
+  using Call = UploadCall<v1::UploadTaskRequest, v1::Task>;
+  Call::Hooks hooks;
+  hooks.maximum_files = kMaximumUploadedFiles;
+  hooks.answer_early = [this](const v1::UploadTaskHeader& header, v1::Task* task) -> std::optional<absl::Status> {
+    if (!header.request().task().has_files()) {
+      return base::WithField(base::InvalidArgument("TASK_WITHOUT_FILES",
+                                                   "the task has no files; set their format and paths, or create it "
+                                                   "without an upload"),
+                             "request.task.files");
+    }
+    const absl::Status checked = CheckNewResource(header.request().task_id(), "task_id", header.request().request_id());
+    if (!checked.ok()) return base::WithField(checked, "request");
+    const auto answer = AnswerRepeatedTask(header.request(), KeyOfUpload(header), task);
+    return answer.has_value() ? std::optional(base::WithField(*answer, "request")) : std::nullopt;
+  };
+  hooks.import = [this](const v1::UploadTaskHeader& header, const std::string& directory,
+                        const base::CancellationToken& cancellation, v1::Task* task) -> absl::Status {
+    MP_ASSIGN_OR_RETURN(const RootPaths roots, RootPaths::Make({directory}));
+    return base::WithField(Create(header.request(), KeyOfUpload(header), roots, cancellation, task), "header.request");
+  };
+  return Call::Start(context_, std::move(hooks), response);
 }
 
 grpc::ServerUnaryReactor* TaskService::GetTask(grpc::CallbackServerContext* context, const v1::GetTaskRequest* request,
@@ -102,23 +131,24 @@ grpc::ServerUnaryReactor* TaskService::DeleteTask(grpc::CallbackServerContext* c
   return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Delete(request->name()); });
 }
 
-absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const base::CancellationToken& cancellation,
-                                 v1::Task* response) {
+std::optional<absl::Status> TaskService::AnswerRepeatedTask(const v1::CreateTaskRequest& request, const RequestKey& key,
+                                                            v1::Task* response) {
+  return AnswerRepeated(kTasks, context_.metadata.GetTask(request.task_id()), key, response);
+}
+
+absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const RequestKey& key, const RootPaths& roots,
+                                 const base::CancellationToken& cancellation, v1::Task* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.task_id(), "task_id", request.request_id()));
-  const RequestKey key = MakeRequestKey(request, request.request_id());
-  const auto repeated = [&] {
-    return AnswerRepeated(kTasks, context_.metadata.GetTask(request.task_id()), key, response);
-  };
-  if (const auto answer = repeated()) return *answer;
+  if (const auto answer = AnswerRepeatedTask(request, key, response)) return *answer;
   const v1::Task& asked = request.task();
-  const auto source = ToTaskSource(asked, context_.import_roots);
+  const auto source = ToTaskSource(asked, roots);
   if (!source.ok()) return base::WithField(source.status(), "task");
   MP_RETURN_IF_ERROR(InTask(data::CheckTaskSource(*source), asked));
-  MP_RETURN_IF_ERROR(InTask(CheckPaths(*source, context_.import_roots), asked));
+  MP_RETURN_IF_ERROR(InTask(CheckPaths(*source, roots), asked));
 
   MP_ASSIGN_OR_RETURN(const std::unique_ptr<StagedDirectory> staged, context_.tasks.Stage());
   const std::string staged_path = staged->path();
-  auto stored = StageTaskFiles(*source, context_.import_roots, staged_path, cancellation);
+  auto stored = StageTaskFiles(*source, roots, staged_path, cancellation);
   if (!stored.ok()) return InTask(stored.status(), asked);
   // The copies are opened, not the originals: what was checked is what is kept.
   v1::Task message = asked;
@@ -149,7 +179,7 @@ absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const bas
     const auto in_use = InUse(content);
     if (!content.empty() && in_use.ok() && !*in_use) (void)context_.tasks.Remove(content);
     // The same call may have been made twice at a time, and the other one was faster.
-    return repeated().value_or(inserted);
+    return AnswerRepeatedTask(request, key, response).value_or(inserted);
   }
   context_.log.Info("task created", {{"task", record.id}, {"digest", record.digest}});
   MP_ASSIGN_OR_RETURN(*response, ToMessage(record));

@@ -2,7 +2,11 @@
 // Thread-safe.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "modelpatch/v1/task_service.grpc.pb.h"
+#include "server/record_messages.h"
 #include "server/services/service_context.h"
 #include "server/services/unary_call.h"
 
@@ -14,6 +18,8 @@ class TaskService final : public v1::TaskService::CallbackService {
 
   grpc::ServerUnaryReactor* CreateTask(grpc::CallbackServerContext* context, const v1::CreateTaskRequest* request,
                                        v1::Task* response) override;
+  grpc::ServerReadReactor<v1::UploadTaskRequest>* UploadTask(grpc::CallbackServerContext* context,
+                                                             v1::Task* response) override;
   grpc::ServerUnaryReactor* GetTask(grpc::CallbackServerContext* context, const v1::GetTaskRequest* request,
                                     v1::Task* response) override;
   grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context, const v1::ListTasksRequest* request,
@@ -22,8 +28,12 @@ class TaskService final : public v1::TaskService::CallbackService {
                                        google::protobuf::Empty* response) override;
 
  private:
-  absl::Status Create(const v1::CreateTaskRequest& request, const base::CancellationToken& cancellation,
-                      v1::Task* response);
+  // With files below `roots`.
+  absl::Status Create(const v1::CreateTaskRequest& request, const RequestKey& key, const RootPaths& roots,
+                      const base::CancellationToken& cancellation, v1::Task* response);
+  // See AnswerRepeated.
+  std::optional<absl::Status> AnswerRepeatedTask(const v1::CreateTaskRequest& request, const RequestKey& key,
+                                                 v1::Task* response);
   absl::Status Delete(const std::string& name);
   // Whether a record still needs the copies under that name.
   absl::StatusOr<bool> InUse(const std::string& key);

@@ -54,6 +54,14 @@ struct FakeServer::Services {
                              google::protobuf::Empty*) override {
       return CallOr(fake.delete_model, *request);
     }
+    grpc::Status UploadModel(grpc::ServerContext*, grpc::ServerReader<v1::UploadModelRequest>* reader,
+                             v1::Model* response) override {
+      return CallOr(fake.upload_model, *reader, *response);
+    }
+    grpc::Status DownloadModel(grpc::ServerContext*, const v1::DownloadModelRequest* request,
+                               grpc::ServerWriter<v1::DownloadModelResponse>* writer) override {
+      return CallOr(fake.download_model, *request, *writer);
+    }
     FakeServer& fake;
   };
 
@@ -113,16 +121,30 @@ struct FakeServer::Services {
                           v1::ClassifyResponse* response) override {
       return CallOr(fake.classify, *request, *response);
     }
+    grpc::Status StreamClassify(
+        grpc::ServerContext*,
+        grpc::ServerReaderWriter<v1::StreamClassifyResponse, v1::StreamClassifyRequest>* stream) override {
+      return CallOr(fake.stream_classify, *stream);
+    }
     FakeServer& fake;
   };
 
-  explicit Services(FakeServer& fake) : models(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake) {}
+  struct Uploads final : v1::UploadService::Service {
+    explicit Uploads(FakeServer& fake) : fake(fake) {}
+    grpc::Status GetUpload(grpc::ServerContext*, const v1::GetUploadRequest* request, v1::Upload* response) override {
+      return CallOr(fake.get_upload, *request, *response);
+    }
+    FakeServer& fake;
+  };
+
+  explicit Services(FakeServer& fake) : models(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake), uploads(fake) {}
 
   Models models;
   Jobs jobs;
   Patches patches;
   Evaluation evaluation;
   Inference inference;
+  Uploads uploads;
 };
 
 FakeServer::FakeServer() : services_(std::make_unique<Services>(*this)) {
@@ -135,6 +157,7 @@ FakeServer::FakeServer() : services_(std::make_unique<Services>(*this)) {
   builder.RegisterService(&services_->patches);
   builder.RegisterService(&services_->evaluation);
   builder.RegisterService(&services_->inference);
+  builder.RegisterService(&services_->uploads);
   server_ = builder.BuildAndStart();
   EXPECT_NE(server_, nullptr);
   address_ = "127.0.0.1:" + std::to_string(port);

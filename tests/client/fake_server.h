@@ -14,6 +14,7 @@
 #include "modelpatch/v1/model_service.grpc.pb.h"
 #include "modelpatch/v1/patch_job_service.grpc.pb.h"
 #include "modelpatch/v1/patch_service.grpc.pb.h"
+#include "modelpatch/v1/upload_service.grpc.pb.h"
 
 namespace modelpatch::testing {
 
@@ -43,6 +44,12 @@ class FakeServer {
   std::function<grpc::Status(const v1::DeletePatchRequest&)> delete_patch;
   std::function<grpc::Status(const v1::SweepRequest&, grpc::ServerWriter<v1::SweepResponse>&)> sweep;
   std::function<grpc::Status(const v1::ClassifyRequest&, v1::ClassifyResponse&)> classify;
+  std::function<grpc::Status(grpc::ServerReaderWriter<v1::StreamClassifyResponse, v1::StreamClassifyRequest>&)>
+      stream_classify;
+  std::function<grpc::Status(grpc::ServerReader<v1::UploadModelRequest>&, v1::Model&)> upload_model;
+  std::function<grpc::Status(const v1::DownloadModelRequest&, grpc::ServerWriter<v1::DownloadModelResponse>&)>
+      download_model;
+  std::function<grpc::Status(const v1::GetUploadRequest&, v1::Upload&)> get_upload;
 
  private:
   struct Services;

@@ -5,12 +5,15 @@
 
 #include <cmath>
 #include <future>
+#include <thread>
 
+#include "core/base/file.h"
 #include "core/data/image_codec.h"
 #include "core/model/model_loader.h"
 #include "core/model/model_writer.h"
 #include "core/patch/interpolation.h"
 #include "core/serve/auto_alpha.h"
+#include "core/serve/prepared_classifier.h"
 #include "core/store/blob_store.h"
 #include "tests/support/fakes.h"
 #include "tests/support/status_matchers.h"
@@ -48,6 +51,12 @@ class InferenceEngineTest : public ::testing::Test {
     std::promise<absl::StatusOr<ClassifyResult>> promise;
     engine_->Classify(std::move(request),
                       [&](absl::StatusOr<ClassifyResult> result) { promise.set_value(std::move(result)); });
+    return promise.get_future().get();
+  }
+
+  absl::StatusOr<ClassifierFacts> Prepare(const std::shared_ptr<PreparedClassifier>& prepared) {
+    std::promise<absl::StatusOr<ClassifierFacts>> promise;
+    engine_->Prepare(prepared, {}, [&](absl::StatusOr<ClassifierFacts> facts) { promise.set_value(std::move(facts)); });
     return promise.get_future().get();
   }
 
@@ -129,6 +138,39 @@ TEST_F(InferenceEngineTest, AlphaMovesTheAnswerAndItsEndsAreTheModels) {
   request.images[0].encoded.clear();
   ASSERT_OK_AND_ASSIGN(const ClassifyResult from_tensor, Classify(std::move(request)));
   EXPECT_DOUBLE_EQ(from_tensor.images[0][0].cosine, zero.images[0][0].cosine);
+}
+
+TEST_F(InferenceEngineTest, APreparedClassifierGivesTheSameScores) {
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult expected, Classify(Request(0.5)));
+  ClassifyRequest request = Request(0.5);
+  const auto prepared = std::make_shared<PreparedClassifier>(request.mixture, request.classes);
+  ASSERT_OK_AND_ASSIGN(const ClassifierFacts facts, Prepare(prepared));
+  EXPECT_FALSE(facts.is_sigmoid);
+  EXPECT_EQ(facts.truncated_prompts, 0);
+  request.mixture = {};
+  request.classes = {};
+  request.prepared = prepared;
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_OK_AND_ASSIGN(const ClassifyResult result, Classify(request));
+    ASSERT_EQ(result.images[0].size(), 3u);
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(result.images[0][i].class_index, expected.images[0][i].class_index);
+      EXPECT_EQ(result.images[0][i].probability, expected.images[0][i].probability);
+    }
+  }
+}
+
+TEST_F(InferenceEngineTest, APreparedClassifierKeepsNoModel) {
+  ClassifyRequest request = Request(0);
+  request.prepared = std::make_shared<PreparedClassifier>(request.mixture, request.classes);
+  ASSERT_OK(Prepare(request.prepared).status());
+  ASSERT_OK(Classify(request).status());
+  // The engine lets go of a request a moment after it was answered.
+  while (request.prepared->Find() != nullptr) std::this_thread::yield();
+  engine_->EvictModel(directory_);
+  ASSERT_OK(base::RemoveAll(directory_));
+  EXPECT_EQ(Classify(request).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Prepare(request.prepared).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(InferenceEngineTest, BadInputNamesTheImage) {

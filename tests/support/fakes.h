@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/executor.h"
+#include "core/base/timer.h"
 
 namespace modelpatch::testing {
 
@@ -45,6 +46,22 @@ class ManualExecutor final : public base::Executor {
 
  private:
   std::deque<std::function<void()>> queue_;
+};
+
+// Keeps the work until RunAll, whatever its wait.
+class ManualTimer final : public base::Timer {
+ public:
+  void After(std::chrono::milliseconds wait, std::function<void()> work) override {
+    waits_.push_back(wait);
+    queue_.Schedule(std::move(work));
+  }
+  // Of all that was asked for.
+  const std::deque<std::chrono::milliseconds>& waits() const { return waits_; }
+  void RunAll() { queue_.RunAll(); }
+
+ private:
+  std::deque<std::chrono::milliseconds> waits_;
+  ManualExecutor queue_;
 };
 
 }  // namespace modelpatch::testing
