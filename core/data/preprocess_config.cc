@@ -158,7 +158,7 @@ absl::Status ReadSizes(const json& document, bool crops, PreprocessConfig& confi
   ResizeStep step = resize.value_or(ResizeStep{});
   if (!resize.has_value() && crop.has_value() && crop->is_square()) step.size = *crop;
   config.resize_mode = step.mode;
-  config.image_size = crop.value_or(step.size);
+  config.image_size = crop.has_value() ? *crop : step.size;
   if (step.mode == ResizeMode::kShortest && !(crops && do_crop)) {
     return crops ? Unsupported("do_center_crop", "false", "true, or a size of {\"height\": n, \"width\": n},")
                  : Unsupported("size", "that of the shortest edge", "{\"height\": n, \"width\": n}");

@@ -29,6 +29,9 @@ void FillTimings(const serve::Timings& timings, base::SteadyTime start, v1::Timi
 void FillResults(const serve::ClassifyResult& result, const std::vector<std::string>& class_names,
                  v1::ClassifyResponse* response) {
   for (const auto& scores : result.images) FillScores(scores, class_names, response->add_results());
+  for (size_t i = 0; i < result.alphas.size(); ++i) {
+    response->mutable_results(static_cast<int>(i))->set_alpha(result.alphas[i]);
+  }
   response->set_truncated_prompt_count(static_cast<int32_t>(result.truncated_prompts));
   response->set_probability_kind(ProbabilityKindOf(result.is_sigmoid));
 }
@@ -97,6 +100,7 @@ absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::Classify
   MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.ResolveRequest(request));
   engine_request.mixture = std::move(resolution.mixture);
   engine_request.top_k = request.top_k();
+  engine_request.auto_alpha = request.alpha_policy() == v1::SERVING_ALPHA_POLICY_AUTO;
   engine_request.context = ContextOf(*call);
   std::vector<std::string> class_names = ClassNamesOf(engine_request.classes);
   MP_RETURN_IF_ERROR(
