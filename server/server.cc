@@ -27,6 +27,7 @@
 #include "server/http/http_server.h"
 #include "server/job_completion.h"
 #include "server/prometheus_metrics.h"
+#include "server/promoted_patches.h"
 #include "server/services/checkpoint_service.h"
 #include "server/services/evaluation_service.h"
 #include "server/services/health_service.h"
@@ -281,6 +282,7 @@ absl::Status Server::State::StartServing() {
   MP_ASSIGN_OR_RETURN(http,
                       HttpServer::Start(address, {[this] { return metrics.Text(); }, [this] { return ready.load(); }}));
   MP_RETURN_IF_ERROR(scheduler->Start());
+  PinPromotedPatches(*metadata, *resolver, *engine, log);
   MP_RETURN_IF_ERROR(model_service->AnnounceModels());
   MP_RETURN_IF_ERROR(StartGrpc());
   metrics.GetGauge("modelpatch_build_info", "Always 1; the version is a label.", {{"version", Version()}}).Set(1);

@@ -25,6 +25,7 @@ struct ClassifyOptions {
   std::vector<std::string> templates;
   int32_t top_k = 5;
   bool stream = false;
+  bool auto_alpha = false;
   std::vector<std::string> images;
 };
 
@@ -45,7 +46,10 @@ std::string ClassifyText(const v1::ClassifyResponse& response, const std::vector
                     absl::StrFormat("%.4f", score.cosine())});
     }
     const std::string name = static_cast<size_t>(i) < images.size() ? images[static_cast<size_t>(i)] : "";
-    absl::StrAppend(&text, "\n", Printable(name), "\n", table.Render());
+    absl::StrAppend(&text, "\n", Printable(name));
+    if (response.results(i).has_alpha())
+      absl::StrAppendFormat(&text, "  at α = %.3f of the way", response.results(i).alpha());
+    absl::StrAppend(&text, "\n", table.Render());
   }
   if (response.probability_kind() == v1::PROBABILITY_KIND_SIGMOID) {
     absl::StrAppend(&text, "\neach class has a probability of its own (sigmoid)\n");
@@ -79,11 +83,16 @@ void AddClassify(CLI::App& app, Session& session) {
   command->add_option("--top-k", options->top_k, "Classes to show; 0 means all")->capture_default_str();
   command->add_flag("--stream", options->stream,
                     "For very many images: one line for each, as soon as it is known, in any order");
+  command
+      ->add_flag("--auto-alpha", options->auto_alpha,
+                 "Experimental: an α for each image, by whether the model or the mixture is surer of it")
+      ->excludes("--stream");
   command->add_option("IMAGE", options->images, "Image files")->required();
   command->callback([&session, options] {
     RequireMixture(options->mixture);
     session.command = [&session, options]() -> absl::Status {
       v1::ClassifyRequest request;
+      if (options->auto_alpha) request.set_alpha_policy(v1::SERVING_ALPHA_POLICY_AUTO);
       CLIENT_RETURN_IF_ERROR(SetWeights(session, options->mixture, request));
       v1::ClassPrompts::Names& names = *request.mutable_class_prompts()->mutable_names();
       for (const std::string& name : options->class_names) names.add_class_names(name);

@@ -10,6 +10,7 @@
 #include "server/patch_evaluation.h"
 #include "server/patch_messages.h"
 #include "server/patch_names.h"
+#include "server/promoted_patches.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 
@@ -153,6 +154,7 @@ absl::Status PatchService::Delete(const v1::DeletePatchRequest& request) {
   MP_ASSIGN_OR_RETURN(const store::PatchRecord record, FindPatch(request.name(), request.etag()));
   MP_RETURN_IF_ERROR(context_.metadata.DeletePatch(record, /*unchanged=*/!request.etag().empty()));
   context_.log.Info("patch deleted", {{"patch", record.id}});
+  PinPromoted();
   return absl::OkStatus();
 }
 
@@ -184,6 +186,7 @@ absl::Status PatchService::Promote(const v1::PromotePatchRequest& request, v1::P
                                        {"alias", promotion.alias},
                                        {"reason", promotion.reason},
                                        {"overridden", promotion.overridden}});
+  PinPromoted();
   MP_ASSIGN_OR_RETURN(*response, Describe(changed));
   return absl::OkStatus();
 }
@@ -198,8 +201,13 @@ absl::Status PatchService::RollBack(const v1::RollbackPatchRequest& request, v1:
   MP_ASSIGN_OR_RETURN(const store::PatchRecord changed,
                       context_.metadata.RollBackPatch(seen, /*unchanged=*/!request.etag().empty(), rollback));
   context_.log.Info("patch rolled back", {{"patch", seen.id}, {"alias", rollback.alias}, {"reason", rollback.reason}});
+  PinPromoted();
   MP_ASSIGN_OR_RETURN(*response, Describe(changed));
   return absl::OkStatus();
+}
+
+void PatchService::PinPromoted() {
+  PinPromotedPatches(context_.metadata, context_.resolver, context_.engine, context_.log);
 }
 
 }  // namespace modelpatch::server

@@ -37,6 +37,8 @@ class PatchService final : public v1::PatchService::CallbackService {
 
   // The patch `name`, which names no version, if its etag is `etag` or that is empty.
   absl::StatusOr<store::PatchRecord> FindPatch(const std::string& name, const std::string& etag);
+  // Has what is promoted now kept materialised.
+  void PinPromoted();
   // With its newest versions and promotions.
   absl::StatusOr<v1::Patch> Describe(const store::PatchRecord& record);
   // With this version alone.
