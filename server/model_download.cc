@@ -20,7 +20,8 @@ constexpr size_t kPieceBytes = size_t{1} << 20;
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<ModelDownload>> ModelDownload::Open(std::unique_ptr<StagedDirectory> staged,
-                                                                   const std::string& directory, v1::DownloadStart start) {
+                                                                   const std::string& directory,
+                                                                   v1::DownloadStart start) {
   std::shared_ptr<ModelDownload> download(new ModelDownload(std::move(staged)));
   download->directory_ = directory;
   std::error_code error;

@@ -286,11 +286,11 @@ absl::Status Server::State::StartServing() {
   MP_RETURN_IF_ERROR(model_service->AnnounceModels());
   MP_RETURN_IF_ERROR(StartGrpc());
   metrics.GetGauge("modelpatch_build_info", "Always 1; the version is a label.", {{"version", Version()}}).Set(1);
-  for (const char* service :
-       {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
-        v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
-        v1::PatchService::service_full_name(), v1::EvaluationService::service_full_name(),
-        v1::InferenceService::service_full_name(), v1::UploadService::service_full_name(), ::inference::GRPCInferenceService::service_full_name()}) {
+  for (const char* service : {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
+                              v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
+                              v1::PatchService::service_full_name(), v1::EvaluationService::service_full_name(),
+                              v1::InferenceService::service_full_name(), v1::UploadService::service_full_name(),
+                              ::inference::GRPCInferenceService::service_full_name()}) {
     health->SetServing(service);
   }
   ready = true;

@@ -135,8 +135,8 @@ void InferenceEngine::State::WaitUntilNoneInFlight() {
   while (in_flight > 0) none_in_flight.Wait(mutex);
 }
 
-void InferenceEngine::State::GatherPrepared(std::shared_ptr<PreparedClassifier> prepared,
-                                            const RequestContext& context, ResourceCaches::WithResources next) {
+void InferenceEngine::State::GatherPrepared(std::shared_ptr<PreparedClassifier> prepared, const RequestContext& context,
+                                            ResourceCaches::WithResources next) {
   const auto with_shared = [](const std::shared_ptr<const Resources>& shared) {
     Resources resources = *shared;
     resources.shared = shared;
@@ -215,12 +215,12 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
 
 void InferenceEngine::Prepare(std::shared_ptr<PreparedClassifier> prepared, RequestContext context,
                               std::function<void(absl::StatusOr<ClassifierFacts>)> done) {
-  state_->GatherPrepared(std::move(prepared), context,
-                         [place = state_->Enter(), done = std::move(done)](absl::StatusOr<Resources> resources) {
-                           if (!resources.ok()) return done(resources.status());
-                           done(ClassifierFacts{resources->model->logit_bias.has_value(),
-                                                resources->head->truncated_prompts});
-                         });
+  state_->GatherPrepared(
+      std::move(prepared), context,
+      [place = state_->Enter(), done = std::move(done)](absl::StatusOr<Resources> resources) {
+        if (!resources.ok()) return done(resources.status());
+        done(ClassifierFacts{resources->model->logit_bias.has_value(), resources->head->truncated_prompts});
+      });
 }
 
 void InferenceEngine::State::ClassifyAtAutoAlpha(ClassifyRequest request,

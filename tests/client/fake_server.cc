@@ -137,7 +137,8 @@ struct FakeServer::Services {
     FakeServer& fake;
   };
 
-  explicit Services(FakeServer& fake) : models(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake), uploads(fake) {}
+  explicit Services(FakeServer& fake)
+      : models(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake), uploads(fake) {}
 
   Models models;
   Jobs jobs;
