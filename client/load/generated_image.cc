@@ -44,8 +44,9 @@ std::vector<JSAMPLE> PixelsOf(int width, int height, uint64_t seed) {
     for (int x = 0; x < width; ++x) {
       for (int channel = 0; channel < kChannels; ++channel) {
         double value = 128 + kGrain * (RandomUniform(~seed, pixels.size()) - 0.5);
-        for (int i = 0; i < kWaves; ++i) {
-          const Wave& wave = waves[static_cast<size_t>(channel * kWaves + i)];
+        const size_t first = static_cast<size_t>(channel) * kWaves;
+        for (size_t i = first; i < first + kWaves; ++i) {
+          const Wave& wave = waves[i];
           value += wave.amplitude * std::sin(wave.x * x / width + wave.y * y / height + wave.phase);
         }
         pixels.push_back(static_cast<JSAMPLE>(std::clamp(value, 0.0, 255.0)));
