@@ -140,9 +140,9 @@ void ClassifyStream::OnDone() {
   const std::shared_ptr<ClassifyStream> self = std::move(self_);
 }
 
-void ClassifyStream::Handle(grpc::ByteBuffer bytes) {
+void ClassifyStream::Handle(const grpc::ByteBuffer& bytes) {
   const auto handle = [&]() -> absl::Status {
-    MP_ASSIGN_OR_RETURN(const auto message, ParseMessage<v1::StreamClassifyRequest>(std::move(bytes)));
+    MP_ASSIGN_OR_RETURN(const auto message, ParseMessage<v1::StreamClassifyRequest>(bytes));
     if (message.has_header() == (prepared_ != nullptr)) {
       return prepared_ == nullptr ? BadMessage("NO_HEADER", "the first message is no header; send one first", "header")
                                   : BadMessage("HEADER_TWICE", "the stream has its header already", "header");

@@ -58,7 +58,7 @@ class ClassifyStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
   // Nobody waits for answers any more.
   void GiveUp() MP_REQUIRES(mutex_);
 
-  void Handle(grpc::ByteBuffer bytes) MP_EXCLUDES(mutex_);
+  void Handle(const grpc::ByteBuffer& bytes) MP_EXCLUDES(mutex_);
   void HandleEnded(const absl::Status& status) MP_EXCLUDES(mutex_);
   absl::Status Prepare(const v1::StreamClassifyHeader& header);
   void OnPrepared(absl::StatusOr<serve::ClassifierFacts> facts) MP_EXCLUDES(mutex_);

@@ -56,13 +56,14 @@ class UploadCall final : public grpc::ServerReadReactor<Request>,
     auto place = context.streams.Enter([weak = std::weak_ptr<UploadCall>(call)] {
       if (const auto open = weak.lock(); open != nullptr) open->EndEarly(OpenStreams::Stopping());
     });
-    if (place.ok()) call->place_ = *std::move(place);
+    const absl::Status entered = place.status();
+    if (entered.ok()) call->place_ = *std::move(place);
     base::MutexLock lock(call->mutex_);
-    if (place.ok()) {
+    if (entered.ok()) {
       call->StartRead(&call->request_);
     } else {
       call->busy_ = true;
-      call->FinishWith(place.status());
+      call->FinishWith(entered);
     }
     return call.get();
   }
