@@ -1,15 +1,28 @@
 // Stands in for libtorch's side of the batcher (core/serve/batch_forward.cc), so that its concurrency can be tested
 // under ThreadSanitizer, which Debian's libtorch is not instrumented for. A forward here takes a moment and gives no
 // features.
+#include <new>
 #include <thread>
 
 #include "core/model/encoder_weights.h"
 #include "core/serve/batch_forward.h"
+#include "core/tensor/guard.h"
 
 namespace modelpatch {
 
 // Requests of the test have no weights; whatever asks for their name is never reached.
 const void* model::EncoderWeights::id() const { return this; }
+
+// Of what is no exception of libtorch's.
+absl::Status tensor::StatusOfCurrentException() {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return base::ResourceExhausted("OUT_OF_MEMORY", "there is no memory left");
+  } catch (...) {
+    return base::Internal("TORCH_ERROR", "an exception");
+  }
+}
 
 namespace serve {
 namespace {
