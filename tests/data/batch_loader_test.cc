@@ -149,8 +149,12 @@ TEST(BatchLoader, CanBeDroppedAtAnyTime) {
   for (int taken = 0; taken < 3; ++taken) {
     BatchLoaderOptions options = Options(4);
     options.threads = 3;
-    BatchLoader loader(Numbered(20), Config(), options);
-    Take(loader, taken);
+    const auto dataset = Numbered(20);
+    {
+      BatchLoader loader(dataset, Config(), options);
+      Take(loader, taken);
+    }
+    EXPECT_EQ(dataset.use_count(), 1) << "no thread reads on";
   }
 }
 
