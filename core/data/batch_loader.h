@@ -41,6 +41,8 @@ struct Batch {
   int64_t count = 0;            // B, the batch size
   std::vector<float> pixels;    // [B, 3, h, w], normalised
   std::vector<int32_t> labels;  // [B]
+  // [B]: Dataset::candidates of each; empty if all examples have all classes.
+  std::vector<std::vector<int32_t>> candidates;
 };
 
 class BatchLoader {

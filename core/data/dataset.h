@@ -24,6 +24,11 @@ class Dataset {
   virtual int64_t size() const = 0;
   // The class of example `index`, counted from 0.
   virtual int32_t label(int64_t index) const = 0;
+  // The classes that example `index` is told apart from, ascending, its own among them. Empty: all classes.
+  virtual std::vector<int32_t> candidates(int64_t index) const {
+    (void)index;
+    return {};
+  }
   // Errors: those of DecodeImage and of reading a file, with the file's name.
   virtual absl::StatusOr<RgbImage> image(int64_t index) const = 0;
 };
@@ -52,6 +57,9 @@ class SubsetDataset final : public Dataset {
 
   int64_t size() const override { return static_cast<int64_t>(indices_.size()); }
   int32_t label(int64_t index) const override { return whole_->label(indices_[static_cast<size_t>(index)]); }
+  std::vector<int32_t> candidates(int64_t index) const override {
+    return whole_->candidates(indices_[static_cast<size_t>(index)]);
+  }
   absl::StatusOr<RgbImage> image(int64_t index) const override {
     return whole_->image(indices_[static_cast<size_t>(index)]);
   }

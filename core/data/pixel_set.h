@@ -19,6 +19,8 @@ struct PixelSet {
   ImageSize image_size;         // h x w
   std::vector<uint8_t> pixels;  // [count, h, w, 3]
   std::vector<int32_t> labels;  // [count]
+  // [count]: Dataset::candidates of each; empty if all examples have all classes.
+  std::vector<std::vector<int32_t>> candidates;
 
   // Writes the examples [begin, end), normalised with config.mean and config.std, to `out`: float [end - begin, 3, h,
   // w]. config.image_size must be image_size.
