@@ -4,14 +4,21 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "core/base/digest.h"
+#include "core/base/random.h"
 #include "core/base/text.h"
 #include "core/sched/step_directory.h"
+#include "server/job_checkpoints.h"
+#include "server/job_checks.h"
 #include "server/job_options.h"
+#include "server/merge_conversion.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
+#include "server/search_conversion.h"
 #include "server/task_conversion.h"
 #include "server/version.h"
 
@@ -29,28 +36,20 @@ std::string MakeJobId() {
   return fmt::format("job-{:08x}{:04x}", random(), random() & 0xffff);
 }
 
-absl::Status CheckStrategy(const v1::PatchJobSpec& spec) {
-  const bool single = spec.strategy() == v1::STRATEGY_UNSPECIFIED || spec.strategy() == v1::STRATEGY_SINGLE;
-  if (!single) {
-    return InSpec(
-        base::InvalidArgument("STRATEGY_NOT_SUPPORTED",
-                              fmt::format("the strategy {} is not supported; use SINGLE with one patching task",
-                                          v1::Strategy_IsValid(spec.strategy()) ? v1::Strategy_Name(spec.strategy())
-                                                                                : std::to_string(spec.strategy()))),
-        "strategy");
+v1::TaskReference ReferenceTo(const std::string& name, v1::TaskRole role) {
+  v1::TaskReference reference;
+  reference.set_task(name);
+  reference.set_role(role);
+  return reference;
+}
+
+// The patching tasks in the order that the seed gives.
+std::vector<train::NamedTask> Shuffled(const std::vector<train::NamedTask>& tasks, uint64_t seed) {
+  std::vector<train::NamedTask> shuffled;
+  for (const int64_t index : base::RandomStream(seed, "task order").Permutation(static_cast<int64_t>(tasks.size()))) {
+    shuffled.push_back(tasks[static_cast<size_t>(index)]);
   }
-  if (spec.patching_tasks().empty()) {
-    return InSpec(base::InvalidArgument("NO_TASKS", "the job has no patching task; name one (tasks/ID)"),
-                  "patching_tasks");
-  }
-  if (spec.patching_tasks_size() > 1) {
-    return InSpec(
-        base::InvalidArgument("STRATEGY_NOT_SUPPORTED",
-                              fmt::format("the strategy SINGLE takes one patching task, not {}; submit a job for each",
-                                          spec.patching_tasks_size())),
-        "patching_tasks");
-  }
-  return absl::OkStatus();
+  return shuffled;
 }
 
 }  // namespace
@@ -67,88 +66,103 @@ JobPlanner::JobPlanner(store::MetadataStore& store, const MixtureResolver& resol
       decode_limits_(decode_limits),
       devices_(std::move(devices)) {}
 
-absl::StatusOr<train::NamedTask> JobPlanner::FindTask(const std::string& name, v1::TaskRole role, Tasks& tasks) const {
+absl::StatusOr<train::NamedTask> JobPlanner::FindTask(const std::string& name, bool trains, bool evaluates,
+                                                      v1::TaskReference& reference) const {
   MP_ASSIGN_OR_RETURN(const std::string id, ParseResourceName(kTasks, name));
   MP_ASSIGN_OR_RETURN(const store::TaskRecord record, store_.GetTask(id));
-  const bool twice = std::any_of(tasks.references.begin(), tasks.references.end(),
-                                 [&](const v1::TaskReference& other) { return other.task() == name; });
-  if (twice) {
-    return base::InvalidArgument("DUPLICATE_TASK",
-                                 fmt::format("{} is given twice; a task is either patching or supported", name));
-  }
   MP_ASSIGN_OR_RETURN(const v1::Task task, ToMessage(record));
   if (task.class_names_size() < 2) {
     return base::FailedPrecondition("TASK_OF_ONE_CLASS", fmt::format("{} has {} class; accuracies need at least two",
                                                                      name, task.class_names_size()));
   }
-  for (const auto& [split, examples, needed] :
-       {std::tuple("training", task.train_examples(), role == v1::TASK_ROLE_PATCHING),
-        {"validation", task.validation_examples(), true},
-        {"test", task.test_examples(), true}}) {
+  for (const auto& [split, examples, needed] : {std::tuple("training", task.train_examples(), trains),
+                                                {"validation", task.validation_examples(), evaluates},
+                                                {"test", task.test_examples(), evaluates}}) {
     if (needed && examples == 0) {
       return base::FailedPrecondition("EMPTY_SPLIT",
                                       fmt::format("{} has no {} examples, which a job needs", name, split));
     }
   }
-  v1::TaskReference reference;
-  reference.set_task(name);
   reference.set_digest(record.digest);
-  reference.set_role(role);
-  tasks.references.push_back(std::move(reference));
   MP_ASSIGN_OR_RETURN(data::TaskSource source, TaskSourceOf(record, paths_.tasks));
   return train::NamedTask{id, std::move(source)};
 }
 
 absl::StatusOr<JobPlanner::Tasks> JobPlanner::FindTasks(const v1::PatchJobSpec& spec) const {
   Tasks tasks;
-  for (int i = 0; i < spec.patching_tasks_size(); ++i) {
-    auto task = FindTask(spec.patching_tasks(i), v1::TASK_ROLE_PATCHING, tasks);
-    if (!task.ok()) return InSpec(task.status(), fmt::format("patching_tasks[{}]", i));
-    tasks.patching.push_back(*std::move(task));
+  std::set<std::string> seen;
+  const auto find_all = [&](const auto& names, const char* field, v1::TaskRole role,
+                            std::vector<train::NamedTask>& found) -> absl::Status {
+    for (int i = 0; i < names.size(); ++i) {
+      const std::string path = fmt::format("{}[{}]", field, i);
+      v1::TaskReference reference = ReferenceTo(names[i], role);
+      const bool trains = role == v1::TASK_ROLE_PATCHING && spec.checkpoints().empty();
+      auto task = FindTask(names[i], trains, /*evaluates=*/true, reference);
+      if (!task.ok()) return InSpec(task.status(), path);
+      if (!seen.insert(task->name).second) {
+        return InSpec(base::InvalidArgument("DUPLICATE_TASK",
+                                            fmt::format("{} is given twice; a task is either patching or supported",
+                                                        names[i])),
+                      path);
+      }
+      tasks.references.push_back(std::move(reference));
+      found.push_back(*std::move(task));
+    }
+    return absl::OkStatus();
+  };
+  MP_RETURN_IF_ERROR(find_all(spec.patching_tasks(), "patching_tasks", v1::TASK_ROLE_PATCHING, tasks.patching));
+  MP_RETURN_IF_ERROR(find_all(spec.supported_tasks(), "supported_tasks", v1::TASK_ROLE_SUPPORTED, tasks.supported));
+
+  // Those of regularisers may be among the tasks of the job, or not.
+  const auto find_one = [&](const std::string& name, const char* field,
+                            std::optional<train::NamedTask>& found) -> absl::Status {
+    v1::TaskReference reference = ReferenceTo(name, v1::TASK_ROLE_UNSPECIFIED);
+    auto task = FindTask(name, /*trains=*/true, /*evaluates=*/false, reference);
+    if (!task.ok()) return InSpec(task.status(), field);
+    found = *std::move(task);
+    if (seen.insert(found->name).second) tasks.references.push_back(std::move(reference));
+    return absl::OkStatus();
+  };
+  const v1::FineTuneOptions& options = spec.fine_tune();
+  if (options.has_elastic_weight_consolidation()) {
+    MP_RETURN_IF_ERROR(find_one(options.elastic_weight_consolidation().task(),
+                                "fine_tune.elastic_weight_consolidation.task", tasks.elastic));
   }
-  for (int i = 0; i < spec.supported_tasks_size(); ++i) {
-    auto task = FindTask(spec.supported_tasks(i), v1::TASK_ROLE_SUPPORTED, tasks);
-    if (!task.ok()) return InSpec(task.status(), fmt::format("supported_tasks[{}]", i));
-    tasks.supported.push_back(*std::move(task));
+  if (!options.contrastive_mixing().task().empty()) {
+    MP_RETURN_IF_ERROR(
+        find_one(options.contrastive_mixing().task(), "fine_tune.contrastive_mixing.task", tasks.contrastive));
   }
   return tasks;
 }
 
-int64_t JobPlanner::LeaseBytes(const v1::Model& model, int64_t batch_size) const {
-  // θ, θ_zs, the gradient and AdamW's two moments, with room for a copy; and the activations of a step: about twenty
-  // fp32 values for each token, layer and channel, layers times channels being parameters / (12 · channels) in a ViT.
-  const double weights = 4.0 * (6.0 * static_cast<double>(model.image_encoder_parameters()) +
-                                2.0 * static_cast<double>(model.text_encoder_parameters()));
-  const double patch = model.patch_size_pixels();
-  const double width = model.image_width_pixels() > 0 ? model.image_width_pixels() : model.image_size_pixels();
-  const double patches = patch > 0 ? model.image_size_pixels() / patch * (width / patch) : 1;
-  const double layer_channels =
-      static_cast<double>(model.image_encoder_parameters()) / (12.0 * std::max(1, model.embedding_dimension()));
-  const double activations = static_cast<double>(batch_size) * (patches + 1) * layer_channels * 80.0;
-  int64_t largest = 0;
-  for (const sched::Device& device : devices_) largest = std::max(largest, device.total_bytes);
-  // An estimate must not make a job impossible that may well fit.
-  return static_cast<int64_t>(std::min(weights + activations, 0.8 * static_cast<double>(largest)));
+absl::StatusOr<std::vector<std::string>> JobPlanner::FindBlobs(const v1::PatchJobSpec& spec,
+                                                               const std::string& model_id,
+                                                               std::vector<store::ResourceUse>& uses) const {
+  std::vector<std::string> blobs;
+  for (int i = 0; i < spec.checkpoints_size(); ++i) {
+    const std::string field = fmt::format("checkpoints[{}]", i);
+    const auto record = resolver_.FindCheckpoint(spec.checkpoints(i));
+    if (!record.ok()) return InSpec(record.status(), field);
+    if (record->model_id != model_id) {
+      return InSpec(base::FailedPrecondition("CHECKPOINT_OF_ANOTHER_MODEL",
+                                             fmt::format("{} is of models/{} and not of {}", spec.checkpoints(i),
+                                                         record->model_id, spec.model())),
+                    field);
+    }
+    if (std::find(blobs.begin(), blobs.end(), record->blob_digest) != blobs.end()) {
+      return InSpec(base::InvalidArgument("DUPLICATE_CHECKPOINT",
+                                          fmt::format("{} has the weights of another one of the list; mixing weights "
+                                                      "with themselves changes nothing",
+                                                      spec.checkpoints(i))),
+                    field);
+    }
+    blobs.push_back(record->blob_digest);
+    uses.push_back({store::ResourceKind::kCheckpoint, record->id});
+  }
+  return blobs;
 }
 
-absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& request, base::WallTime now) const {
-  MP_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  const std::string id = request.patch_job_id().empty() ? MakeJobId() : request.patch_job_id();
-  MP_RETURN_IF_ERROR(base::WithField(base::CheckResourceId(id), "patch_job_id"));
-  if (const auto checkpoint = store_.GetCheckpoint(id); checkpoint.ok() && !store_.GetJob(id).ok()) {
-    return base::WithField(
-        base::AlreadyExists(
-            "CHECKPOINT_ALREADY_EXISTS",
-            fmt::format("there is a checkpoint of that name, checkpoints/{}, which the job's would get", id)),
-        "patch_job_id");
-  }
-  v1::PatchJob stored;
-  v1::PatchJobSpec& spec = *stored.mutable_spec();
-  spec = request.patch_job().spec();
-  MP_RETURN_IF_ERROR(CheckStrategy(spec));
-  spec.set_strategy(v1::STRATEGY_SINGLE);
-  const auto model = resolver_.FindModel(spec.model());
-  if (!model.ok()) return base::WithField(model.status(), kSpecField);
+absl::Status JobPlanner::ResolveChoices(v1::PatchJobSpec& spec, JobGraphInput& graph) const {
   const auto choice = ResolveAlphas(spec);
   if (!choice.ok()) return base::WithField(choice.status(), kSpecField);
   if (choice->policy != patch::AlphaPolicy::kFixed && spec.supported_tasks().empty()) {
@@ -156,10 +170,130 @@ absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& req
                                         "choosing α needs a supported task to protect; name one, or fix α"),
                   "supported_tasks");
   }
+  graph.search.alphas = choice->alphas;
+  graph.search.policy = choice->policy;
+  graph.search.fixed_alpha = choice->fixed_alpha;
+  graph.search.epsilon_points = choice->epsilon_points;
+
+  if (spec.strategy() == v1::STRATEGY_PARALLEL) {
+    const auto checkpoints =
+        static_cast<size_t>(spec.checkpoints().empty() ? spec.patching_tasks_size() : spec.checkpoints_size());
+    if (spec.has_merge()) {
+      const auto merge = ResolveMerge(*spec.mutable_merge());
+      if (!merge.ok()) return InSpec(merge.status(), "merge");
+      const absl::Status fits = patch::CheckMerge(*merge, checkpoints);
+      if (!fits.ok()) return InSpec(fits, "merge");
+      graph.search.merge = *merge;
+    } else {
+      const auto search = ResolveCoefficientSearch(*spec.mutable_coefficient_search(), checkpoints);
+      if (!search.ok()) return InSpec(search.status(), "coefficient_search");
+      graph.search.coefficient_search = *search;
+      if (choice->policy == patch::AlphaPolicy::kFixed && search->method != patch::SearchMethod::kUniform) {
+        return InSpec(base::InvalidArgument("BAD_SEARCH_OPTION",
+                                            "a fixed α leaves nothing to search; use another policy, or uniform"),
+                      "coefficient_search");
+      }
+    }
+  }
   const auto options = ResolveFineTuneOptions(*spec.mutable_fine_tune());
   if (!options.ok()) return InSpec(options.status(), "fine_tune");
+  graph.fine_tune.options = *options;
+  graph.search.precision = options->precision;
+  if (spec.task_balance() == v1::TASK_BALANCE_EVEN) graph.fine_tune.balance = train::TaskBalance::kEven;
+  if (graph.search.merge.has_value() && graph.search.merge->method == patch::MergeMethod::kFisher) {
+    graph.fine_tune.fisher_examples = graph.search.merge->fisher_examples;
+  }
+  return absl::OkStatus();
+}
+
+void JobPlanner::SetLeases(const v1::Model& model, JobGraphInput& graph) const {
+  const double theta = 4.0 * static_cast<double>(model.image_encoder_parameters());
+  const double text = 8.0 * static_cast<double>(model.text_encoder_parameters());
+  // The activations of a step: about twenty fp32 values for each token, layer and channel, layers times channels being
+  // parameters / (12 · channels) in a ViT.
+  const double patch = model.patch_size_pixels();
+  const double width = model.image_width_pixels() > 0 ? model.image_width_pixels() : model.image_size_pixels();
+  const double patches = patch > 0 ? model.image_size_pixels() / patch * (width / patch) : 1;
+  const double layer_channels =
+      static_cast<double>(model.image_encoder_parameters()) / (12.0 * std::max(1, model.embedding_dimension()));
+  const auto activations = [&](int64_t batch) {
+    return static_cast<double>(batch) * (patches + 1) * layer_channels * 80.0;
+  };
+  int64_t largest = 0;
+  for (const sched::Device& device : devices_) largest = std::max(largest, device.total_bytes);
+  const auto lease = [&](double bytes) {
+    // An estimate must not make a job impossible that may well fit.
+    return static_cast<int64_t>(std::min(bytes, 0.8 * static_cast<double>(largest)));
+  };
+  const train::FineTuneOptions& options = graph.fine_tune.options;
+  // θ, θ_zs, the gradient and AdamW's two moments, with room for a copy; the start and the Fisher matrix; the average.
+  const double copies = 6.0 + (options.l2_penalty > 0 ? 1 : 0) + (options.elastic_weight > 0 ? 2 : 0) +
+                        (options.ema_decay > 0 ? 1 : 0) + (graph.fine_tune.fisher_examples > 0 ? 1 : 0);
+  graph.fine_tune_lease_bytes = lease(copies * theta + text + activations(options.batch_size));
+  // θ_zs, what is mixed (and its Fisher information), the mixture and a gradient.
+  const bool parallel = graph.strategy == v1::STRATEGY_PARALLEL;
+  const auto mixed = static_cast<double>(parallel ? std::max(graph.patching_tasks.size(), graph.search.blobs.size()) : 2);
+  const double weights = 4.0 + mixed * (graph.fine_tune.fisher_examples > 0 ? 2 : 1);
+  graph.search_lease_bytes = lease(weights * theta + text + activations(graph.search.coefficient_search.batch_size));
+}
+
+absl::Status JobPlanner::CheckCheckpointIds(const std::string& job_id,
+                                            const std::vector<store::StepRecord>& steps) const {
+  MP_ASSIGN_OR_RETURN(const std::vector<std::string> ids, PlannedCheckpointIds(steps));
+  for (const std::string& id : ids) {
+    if (!base::CheckResourceId(id).ok()) {
+      return base::WithField(
+          base::InvalidArgument("BAD_RESOURCE_ID",
+                                fmt::format("the job's checkpoint would be called '{}', which is longer than a name may "
+                                            "be; give the job a shorter one",
+                                            id)),
+          "patch_job_id");
+    }
+    if (store_.GetCheckpoint(id).ok() && !store_.GetJob(job_id).ok()) {
+      return base::WithField(
+          base::AlreadyExists(
+              "CHECKPOINT_ALREADY_EXISTS",
+              fmt::format("there is a checkpoint of that name, checkpoints/{}, which one of the job's would get", id)),
+          "patch_job_id");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& request, base::WallTime now) const {
+  MP_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  const std::string id = request.patch_job_id().empty() ? MakeJobId() : request.patch_job_id();
+  MP_RETURN_IF_ERROR(base::WithField(base::CheckResourceId(id), "patch_job_id"));
+  v1::PatchJob stored;
+  v1::PatchJobSpec& spec = *stored.mutable_spec();
+  spec = request.patch_job().spec();
+  MP_RETURN_IF_ERROR(base::WithField(CheckStrategy(spec), kSpecField));
+  const auto model = resolver_.FindModel(spec.model());
+  if (!model.ok()) return base::WithField(model.status(), kSpecField);
+  JobGraphInput graph;
+  MP_RETURN_IF_ERROR(ResolveChoices(spec, graph));
   MP_ASSIGN_OR_RETURN(const Tasks tasks, FindTasks(spec));
   MP_ASSIGN_OR_RETURN(const v1::Model model_message, ToMessage(*model));
+
+  PlannedJob planned;
+  MP_ASSIGN_OR_RETURN(graph.search.blobs, FindBlobs(spec, model->id, planned.job.uses));
+  graph.job_id = id;
+  graph.job_directory = sched::JobDirectory(paths_.jobs, id);
+  graph.model_directory = resolver_.ModelDirectory(*model);
+  graph.blob_directory = paths_.blobs;
+  graph.decode_limits = decode_limits_;
+  graph.strategy = spec.strategy();
+  graph.patching_tasks =
+      spec.has_order_seed() ? Shuffled(tasks.patching, static_cast<uint64_t>(spec.order_seed())) : tasks.patching;
+  graph.fine_tune.model_directory = graph.model_directory;
+  graph.fine_tune.elastic_task = tasks.elastic;
+  graph.fine_tune.contrastive_task = tasks.contrastive;
+  graph.search.model_directory = graph.model_directory;
+  graph.search.supported_tasks = tasks.supported;
+  graph.with_comparisons = !spec.skip_comparisons();
+  SetLeases(model_message, graph);
+  planned.steps = PlanSteps(graph);
+  MP_RETURN_IF_ERROR(CheckCheckpointIds(id, planned.steps));
 
   v1::Lineage& lineage = *stored.mutable_lineage();
   lineage.set_model(ResourceName(kModels, model->id));
@@ -170,44 +304,16 @@ absl::StatusOr<PlannedJob> JobPlanner::Plan(const v1::CreatePatchJobRequest& req
   *lineage.mutable_fine_tune() = spec.fine_tune();
   lineage.set_code_version(Version());
 
-  PlannedJob planned;
   planned.job.id = id;
   planned.job.request_id = request.request_id();
   planned.job.request_digest = RequestDigestOf(request);
   planned.job.spec = stored.SerializeAsString();
   planned.job.uses.push_back({store::ResourceKind::kModel, model->id});
-  for (const auto* list : {&tasks.patching, &tasks.supported}) {
-    for (const train::NamedTask& task : *list) planned.job.uses.push_back({store::ResourceKind::kTask, task.name});
+  for (const v1::TaskReference& reference : tasks.references) {
+    MP_ASSIGN_OR_RETURN(const std::string task, ParseResourceName(kTasks, reference.task()));
+    planned.job.uses.push_back({store::ResourceKind::kTask, task});
   }
   planned.job.create_time = now;
-
-  const std::string model_directory = resolver_.ModelDirectory(*model);
-  train::StepSpec fine_tune;
-  fine_tune.blob_directory = paths_.blobs;
-  fine_tune.decode_limits = decode_limits_;
-  fine_tune.lease_bytes = LeaseBytes(model_message, options->batch_size);
-  fine_tune.work = train::FineTuneSpec{model_directory, tasks.patching.front(), *options};
-  train::StepSpec search = fine_tune;
-  search.work = train::SearchSpec{
-      model_directory,     sched::StepDirectory(sched::JobDirectory(paths_.jobs, id), 0, kFineTuneStep),
-      tasks.patching,      tasks.supported,
-      choice->alphas,      choice->policy,
-      choice->fixed_alpha, choice->epsilon_points,
-      options->precision};
-  store::StepRecord first;
-  first.job_id = id;
-  first.index = 0;
-  first.name = kFineTuneStep;
-  first.spec = train::StepSpecToJson(fine_tune);
-  first.state = store::StepState::kQueued;
-  first.lease_bytes = fine_tune.lease_bytes;
-  store::StepRecord second = first;
-  second.index = 1;
-  second.name = kSearchStep;
-  second.spec = train::StepSpecToJson(search);
-  second.depends_on = {0};
-  second.state = store::StepState::kWaiting;
-  planned.steps = {std::move(first), std::move(second)};
   return planned;
 }
 

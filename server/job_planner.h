@@ -4,6 +4,7 @@
 // Thread safety: as the metadata store's. Blocks on it: not for gRPC threads.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,12 +12,10 @@
 #include "core/store/metadata_store.h"
 #include "core/train/step_spec.h"
 #include "modelpatch/v1/patch_job_service.pb.h"
+#include "server/job_graph.h"
 #include "server/mixture_resolver.h"
 
 namespace modelpatch::server {
-
-inline constexpr char kFineTuneStep[] = "fine-tune";
-inline constexpr char kSearchStep[] = "search";
 
 struct PlannedJob {
   store::JobRecord job;
@@ -38,22 +37,33 @@ class JobPlanner {
   JobPlanner(store::MetadataStore& store, const MixtureResolver& resolver, JobPaths paths,
              const data::DecodeLimits& decode_limits, std::vector<sched::Device> devices);
 
-  // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, NO_TASKS,
-  // STRATEGY_NOT_SUPPORTED, SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON,
-  // BAD_FINE_TUNE_OPTION, BAD_REQUEST_ID), NOT_FOUND, ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS),
-  // FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT).
+  // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, those of CheckStrategy,
+  // SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON, BAD_FINE_TUNE_OPTION,
+  // BAD_SEARCH_OPTION, BAD_MERGE_OPTION, BAD_REQUEST_ID), NOT_FOUND, ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS),
+  // FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT, CHECKPOINT_OF_ANOTHER_MODEL).
   absl::StatusOr<PlannedJob> Plan(const v1::CreatePatchJobRequest& request, base::WallTime now) const;
 
  private:
   struct Tasks {
     std::vector<train::NamedTask> patching;
     std::vector<train::NamedTask> supported;
+    std::optional<train::NamedTask> elastic;
+    std::optional<train::NamedTask> contrastive;
     std::vector<v1::TaskReference> references;
   };
 
   absl::StatusOr<Tasks> FindTasks(const v1::PatchJobSpec& spec) const;
-  absl::StatusOr<train::NamedTask> FindTask(const std::string& name, v1::TaskRole role, Tasks& tasks) const;
-  int64_t LeaseBytes(const v1::Model& model, int64_t batch_size) const;
+  // A task that a job needs training examples of, validation and test examples, or both.
+  absl::StatusOr<train::NamedTask> FindTask(const std::string& name, bool trains, bool evaluates,
+                                            v1::TaskReference& reference) const;
+  // The blobs of existing checkpoints of `model`.
+  absl::StatusOr<std::vector<std::string>> FindBlobs(const v1::PatchJobSpec& spec, const std::string& model_id,
+                                                     std::vector<store::ResourceUse>& uses) const;
+  // What core is told, but for tasks and directories. Fills the defaults of `spec` in.
+  absl::Status ResolveChoices(v1::PatchJobSpec& spec, JobGraphInput& graph) const;
+  // That none of the checkpoints to be has another's name, or one too long.
+  absl::Status CheckCheckpointIds(const std::string& job_id, const std::vector<store::StepRecord>& steps) const;
+  void SetLeases(const v1::Model& model, JobGraphInput& graph) const;
 
   store::MetadataStore& store_;
   const MixtureResolver& resolver_;

@@ -5,58 +5,188 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/train/enum_names.h"
+
 namespace modelpatch::train {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::pair<data::Split, std::string_view> kSplitNames[] = {
+constexpr std::pair<data::Split, std::string_view> kSplits[] = {
     {data::Split::kTrain, "train"}, {data::Split::kValidation, "validation"}, {data::Split::kTest, "test"}};
+constexpr std::pair<patch::TaskRole, std::string_view> kRoles[] = {{patch::TaskRole::kPatching, "patching"},
+                                                                   {patch::TaskRole::kSupported, "supported"}};
+constexpr std::pair<ComparisonKind, std::string_view> kComparisonKinds[] = {
+    {ComparisonKind::kUnpatched, "unpatched"},
+    {ComparisonKind::kPatched, "patched"},
+    {ComparisonKind::kFineTuned, "fine-tuned"},
+    {ComparisonKind::kSpecialised, "specialised"},
+    {ComparisonKind::kPatchedSoFar, "patched-so-far"},
+    {ComparisonKind::kFineTunedSoFar, "fine-tuned-so-far"},
+    {ComparisonKind::kSnapshot, "snapshot"},
+    {ComparisonKind::kMovingAverage, "moving-average"},
+    {ComparisonKind::kAverage, "average"}};
 
-std::string_view NameOfSplit(data::Split split) {
-  for (const auto& [value, name] : kSplitNames) {
-    if (value == split) return name;
-  }
-  return "test";
-}
-
-data::Split SplitOfName(std::string_view name) {
-  for (const auto& [value, known] : kSplitNames) {
-    if (known == name) return value;
-  }
-  return data::Split::kTest;
-}
-
-json ToJson(const std::vector<patch::AlphaAccuracies>& points) {
+// A list of structs, by the ToJson and Read of one.
+template <typename Item>
+json ListToJson(const std::vector<Item>& items) {
   json list = json::array();
-  for (const patch::AlphaAccuracies& point : points) {
-    json accuracies = json::array();
-    for (const patch::TaskAccuracy& accuracy : point.accuracies) {
-      accuracies.push_back({{"task", accuracy.task},
-                            {"role", patch::NameOf(accuracy.role)},
-                            {"split", NameOfSplit(accuracy.split)},
-                            {"correct", accuracy.correct},
-                            {"total", accuracy.total}});
-    }
-    list.push_back({{"alpha", point.alpha}, {"accuracies", std::move(accuracies)}});
-  }
+  for (const Item& item : items) list.push_back(ToJson(item));
   return list;
 }
 
-std::vector<patch::AlphaAccuracies> PointsFromJson(const json& list) {
-  std::vector<patch::AlphaAccuracies> points;
-  for (const json& object : list) {
-    patch::AlphaAccuracies point{object.at("alpha").get<double>(), {}};
-    for (const json& accuracy : object.at("accuracies")) {
-      const bool is_patching = accuracy.at("role").get<std::string>() == patch::NameOf(patch::TaskRole::kPatching);
-      point.accuracies.push_back({accuracy.at("task").get<std::string>(),
-                                  is_patching ? patch::TaskRole::kPatching : patch::TaskRole::kSupported,
-                                  SplitOfName(accuracy.at("split").get<std::string>()),
-                                  accuracy.at("correct").get<int64_t>(), accuracy.at("total").get<int64_t>()});
-    }
-    points.push_back(std::move(point));
-  }
-  return points;
+template <typename Item>
+void ReadList(const json& list, std::vector<Item>& items) {
+  for (const json& object : list) Read(object, items.emplace_back());
+}
+
+json ToJson(const patch::TaskAccuracy& accuracy) {
+  return {{"task", accuracy.task},
+          {"role", NameIn(kRoles, accuracy.role)},
+          {"split", NameIn(kSplits, accuracy.split)},
+          {"correct", accuracy.correct},
+          {"total", accuracy.total}};
+}
+
+void Read(const json& object, patch::TaskAccuracy& accuracy) {
+  object.at("task").get_to(accuracy.task);
+  accuracy.role = ValueIn(kRoles, object.at("role"));
+  accuracy.split = ValueIn(kSplits, object.at("split"));
+  object.at("correct").get_to(accuracy.correct);
+  object.at("total").get_to(accuracy.total);
+}
+
+json ToJson(const patch::MixtureTerm& term) { return {{"blob", term.blob}, {"coefficient", term.coefficient}}; }
+
+void Read(const json& object, patch::MixtureTerm& term) {
+  object.at("blob").get_to(term.blob);
+  object.at("coefficient").get_to(term.coefficient);
+}
+
+json ToJson(const Snapshot& snapshot) { return {{"step", snapshot.step}, {"blob", snapshot.blob}}; }
+
+void Read(const json& object, Snapshot& snapshot) {
+  object.at("step").get_to(snapshot.step);
+  object.at("blob").get_to(snapshot.blob);
+}
+
+json ToJson(const CurvePoint& point) {
+  return {{"alpha", point.alpha}, {"terms", ListToJson(point.terms)}, {"accuracies", ListToJson(point.accuracies)}};
+}
+
+void Read(const json& object, CurvePoint& point) {
+  object.at("alpha").get_to(point.alpha);
+  ReadList(object.at("terms"), point.terms);
+  ReadList(object.at("accuracies"), point.accuracies);
+}
+
+json ToJson(const SearchedCandidate& candidate) {
+  return {{"coefficients", candidate.coefficients}, {"accuracies", ListToJson(candidate.accuracies)}};
+}
+
+void Read(const json& object, SearchedCandidate& candidate) {
+  object.at("coefficients").get_to(candidate.coefficients);
+  ReadList(object.at("accuracies"), candidate.accuracies);
+}
+
+json ToJson(const SearchTotals& totals) {
+  return {{"method", totals.method},
+          {"evaluations", totals.evaluations},
+          {"gradient_evaluations", totals.gradient_evaluations},
+          {"seconds", totals.seconds},
+          {"objective", totals.objective},
+          {"uniform_objective", totals.uniform_objective},
+          {"candidates", ListToJson(totals.candidates)}};
+}
+
+void Read(const json& object, SearchTotals& totals) {
+  object.at("method").get_to(totals.method);
+  object.at("evaluations").get_to(totals.evaluations);
+  object.at("gradient_evaluations").get_to(totals.gradient_evaluations);
+  object.at("seconds").get_to(totals.seconds);
+  object.at("objective").get_to(totals.objective);
+  object.at("uniform_objective").get_to(totals.uniform_objective);
+  ReadList(object.at("candidates"), totals.candidates);
+}
+
+json ToJson(const ComparedWeights& compared) {
+  return {{"kind", NameIn(kComparisonKinds, compared.kind)},
+          {"terms", ListToJson(compared.terms)},
+          {"after", compared.after},
+          {"training_step", compared.training_step},
+          {"accuracies", ListToJson(compared.accuracies)}};
+}
+
+void Read(const json& object, ComparedWeights& compared) {
+  compared.kind = ValueIn(kComparisonKinds, object.at("kind"));
+  ReadList(object.at("terms"), compared.terms);
+  object.at("after").get_to(compared.after);
+  object.at("training_step").get_to(compared.training_step);
+  ReadList(object.at("accuracies"), compared.accuracies);
+}
+
+json ToJson(const Interval& interval) { return {interval.low, interval.high}; }
+
+void Read(const json& pair, Interval& interval) {
+  pair.at(0).get_to(interval.low);
+  pair.at(1).get_to(interval.high);
+}
+
+json ToJson(const ClassCorrect& one) { return {one.total, one.zero_shot, one.patched, one.fine_tuned}; }
+
+void Read(const json& counts, ClassCorrect& one) {
+  counts.at(0).get_to(one.total);
+  counts.at(1).get_to(one.zero_shot);
+  counts.at(2).get_to(one.patched);
+  counts.at(3).get_to(one.fine_tuned);
+}
+
+json ToJson(const TaskDetails& details) {
+  return {{"task", details.task},
+          {"zero_shot", ToJson(details.zero_shot)},
+          {"patched", ToJson(details.patched)},
+          {"fine_tuned", ToJson(details.fine_tuned)},
+          {"gain", ToJson(details.gain)},
+          {"class_names", details.class_names},
+          {"classes", ListToJson(details.classes)}};
+}
+
+void Read(const json& object, TaskDetails& details) {
+  object.at("task").get_to(details.task);
+  Read(object.at("zero_shot"), details.zero_shot);
+  Read(object.at("patched"), details.patched);
+  Read(object.at("fine_tuned"), details.fine_tuned);
+  Read(object.at("gain"), details.gain);
+  object.at("class_names").get_to(details.class_names);
+  ReadList(object.at("classes"), details.classes);
+}
+
+json ToJson(const ProxyChoice& choice) {
+  return {{"chosen_by", choice.chosen_by},
+          {"alpha", choice.alpha},
+          {"evaluated_on", choice.evaluated_on},
+          {"accuracy", choice.accuracy},
+          {"cost", choice.cost}};
+}
+
+void Read(const json& object, ProxyChoice& choice) {
+  object.at("chosen_by").get_to(choice.chosen_by);
+  object.at("alpha").get_to(choice.alpha);
+  object.at("evaluated_on").get_to(choice.evaluated_on);
+  object.at("accuracy").get_to(choice.accuracy);
+  object.at("cost").get_to(choice.cost);
+}
+
+json ToJson(const patch::TradeOffMetrics& metrics) {
+  return {{"distance_to_optimal", metrics.distance_to_optimal},
+          {"distance_to_endpoints", metrics.distance_to_endpoints},
+          {"path_correction_cost", metrics.path_correction_cost}};
+}
+
+void Read(const json& object, patch::TradeOffMetrics& metrics) {
+  object.at("distance_to_optimal").get_to(metrics.distance_to_optimal);
+  object.at("distance_to_endpoints").get_to(metrics.distance_to_endpoints);
+  object.at("path_correction_cost").get_to(metrics.path_correction_cost);
 }
 
 // Runs `parse` on the object that `text` holds; a wrong type or a missing member is an error.
@@ -75,51 +205,60 @@ absl::StatusOr<Result> Parse(std::string_view text, Result (*parse)(const json&)
 FineTuneResult ParseFineTuneResult(const json& object) {
   FineTuneResult result;
   object.at("blob").get_to(result.blob);
+  ReadList(object.at("start"), result.start);
+  ReadList(object.at("snapshots"), result.snapshots);
+  object.at("average_blob").get_to(result.average_blob);
+  object.at("fisher_blob").get_to(result.fisher_blob);
   object.at("model_digest").get_to(result.model_digest);
   object.at("layout_digest").get_to(result.layout_digest);
-  object.at("task_digest").get_to(result.task_digest);
+  object.at("task_digests").get_to(result.task_digests);
   object.at("steps").get_to(result.steps);
   object.at("final_loss").get_to(result.final_loss);
   object.at("seconds").get_to(result.seconds);
   object.at("images_per_second").get_to(result.images_per_second);
-  object.at("validation_accuracy").get_to(result.validation_accuracy);
-  // A worker that was started before these were counted does not write them.
-  result.validation_correct = object.value("validation_correct", int64_t{0});
-  result.validation_total = object.value("validation_total", int64_t{0});
+  ReadList(object.at("validation"), result.validation);
+  ReadList(object.at("learned_head_validation"), result.learned_head_validation);
   return result;
 }
 
 SearchResult ParseSearchResult(const json& object) {
   SearchResult result;
+  ReadList(object.at("terms"), result.terms);
   object.at("alpha").get_to(result.alpha);
-  result.validation = PointsFromJson(object.at("validation"));
-  result.test = PointsFromJson(object.at("test"));
-  object.at("distance_to_optimal").get_to(result.trade_off.distance_to_optimal);
-  object.at("distance_to_endpoints").get_to(result.trade_off.distance_to_endpoints);
-  object.at("path_correction_cost").get_to(result.trade_off.path_correction_cost);
+  object.at("blobs").get_to(result.blobs);
+  object.at("merged_blob").get_to(result.merged_blob);
+  ReadList(object.at("curve"), result.curve);
+  Read(object.at("search"), result.search);
+  object.at("task_digests").get_to(result.task_digests);
+  object.at("seconds").get_to(result.seconds);
+  ReadList(object.at("comparisons"), result.comparisons);
+  ReadList(object.at("details"), result.details);
+  Read(object.at("trade_off"), result.trade_off);
   object.at("weight_cosine").get_to(result.weight_cosine);
   object.at("weight_mean_absolute_difference").get_to(result.weight_mean_absolute_difference);
   object.at("cka").get_to(result.cka);
-  object.at("task_digests").get_to(result.task_digests);
-  object.at("seconds").get_to(result.seconds);
+  ReadList(object.at("proxy_choices"), result.proxy_choices);
   return result;
 }
 
 }  // namespace
 
 std::string FineTuneResultToJson(const FineTuneResult& result) {
-  return json({{"version", 1},
+  return json({{"version", 2},
                {"blob", result.blob},
+               {"start", ListToJson(result.start)},
+               {"snapshots", ListToJson(result.snapshots)},
+               {"average_blob", result.average_blob},
+               {"fisher_blob", result.fisher_blob},
                {"model_digest", result.model_digest},
                {"layout_digest", result.layout_digest},
-               {"task_digest", result.task_digest},
+               {"task_digests", result.task_digests},
                {"steps", result.steps},
                {"final_loss", result.final_loss},
                {"seconds", result.seconds},
                {"images_per_second", result.images_per_second},
-               {"validation_accuracy", result.validation_accuracy},
-               {"validation_correct", result.validation_correct},
-               {"validation_total", result.validation_total}})
+               {"validation", ListToJson(result.validation)},
+               {"learned_head_validation", ListToJson(result.learned_head_validation)}})
       .dump(2);
 }
 
@@ -128,18 +267,22 @@ absl::StatusOr<FineTuneResult> FineTuneResultFromJson(std::string_view text) {
 }
 
 std::string SearchResultToJson(const SearchResult& result) {
-  return json({{"version", 1},
+  return json({{"version", 2},
+               {"terms", ListToJson(result.terms)},
                {"alpha", result.alpha},
-               {"validation", ToJson(result.validation)},
-               {"test", ToJson(result.test)},
-               {"distance_to_optimal", result.trade_off.distance_to_optimal},
-               {"distance_to_endpoints", result.trade_off.distance_to_endpoints},
-               {"path_correction_cost", result.trade_off.path_correction_cost},
+               {"blobs", result.blobs},
+               {"merged_blob", result.merged_blob},
+               {"curve", ListToJson(result.curve)},
+               {"search", ToJson(result.search)},
+               {"task_digests", result.task_digests},
+               {"seconds", result.seconds},
+               {"comparisons", ListToJson(result.comparisons)},
+               {"details", ListToJson(result.details)},
+               {"trade_off", ToJson(result.trade_off)},
                {"weight_cosine", result.weight_cosine},
                {"weight_mean_absolute_difference", result.weight_mean_absolute_difference},
                {"cka", result.cka},
-               {"task_digests", result.task_digests},
-               {"seconds", result.seconds}})
+               {"proxy_choices", ListToJson(result.proxy_choices)}})
       .dump(2);
 }
 

@@ -129,7 +129,8 @@ struct SearchResult {
   std::vector<std::string> blobs;
   // The blob that a merging method or a search over groups made; empty otherwise.
   std::string merged_blob;
-  std::vector<CurvePoint> validation;
+  // On validation data.
+  std::vector<CurvePoint> curve;
   SearchTotals search;
   std::map<std::string, std::string> task_digests;
   double seconds = 0;

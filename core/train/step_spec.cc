@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/train/options_json.h"
+
 namespace modelpatch::train {
 namespace {
 
@@ -23,40 +25,6 @@ absl::Status CheckRange(std::string_view field, int64_t value, int64_t low, int6
 absl::Status CheckRange(std::string_view field, double value, double low, double high) {
   if (std::isfinite(value) && value >= low && value <= high) return absl::OkStatus();
   return BadOption(field, fmt::format("{} is {}; it must lie in [{}, {}]", field, value, low, high));
-}
-
-json ToJson(const FineTuneOptions& options) {
-  return {{"steps", options.steps},
-          {"batch_size", options.batch_size},
-          {"learning_rate", options.learning_rate},
-          {"warmup_steps", options.warmup_steps},
-          {"weight_decay", options.weight_decay},
-          {"beta1", options.beta1},
-          {"beta2", options.beta2},
-          {"epsilon", options.epsilon},
-          {"gradient_clip", options.gradient_clip},
-          {"seed", options.seed},
-          {"augment", options.augment},
-          {"validation_interval_steps", options.validation_interval_steps},
-          {"precision", model::NameOf(options.precision)}};
-}
-
-absl::StatusOr<FineTuneOptions> OptionsFromJson(const json& object) {
-  FineTuneOptions options;
-  object.at("steps").get_to(options.steps);
-  object.at("batch_size").get_to(options.batch_size);
-  object.at("learning_rate").get_to(options.learning_rate);
-  object.at("warmup_steps").get_to(options.warmup_steps);
-  object.at("weight_decay").get_to(options.weight_decay);
-  object.at("beta1").get_to(options.beta1);
-  object.at("beta2").get_to(options.beta2);
-  object.at("epsilon").get_to(options.epsilon);
-  object.at("gradient_clip").get_to(options.gradient_clip);
-  object.at("seed").get_to(options.seed);
-  object.at("augment").get_to(options.augment);
-  object.at("validation_interval_steps").get_to(options.validation_interval_steps);
-  MP_ASSIGN_OR_RETURN(options.precision, model::ParsePrecision(object.value("precision", "fp32")));
-  return options;
 }
 
 json ToJson(const NamedTask& task) {
@@ -83,20 +51,86 @@ absl::StatusOr<std::vector<NamedTask>> TasksFromJson(const json& list) {
   return tasks;
 }
 
+json ToJson(const std::optional<NamedTask>& task) { return task.has_value() ? ToJson(*task) : json(); }
+
+absl::StatusOr<std::optional<NamedTask>> OptionalTaskFromJson(const json& object) {
+  if (object.is_null()) return std::nullopt;
+  MP_ASSIGN_OR_RETURN(NamedTask task, TaskFromJson(object));
+  return task;
+}
+
 json ToJson(const FineTuneSpec& spec) {
-  return {{"model_directory", spec.model_directory}, {"task", ToJson(spec.task)}, {"options", ToJson(spec.options)}};
+  return {{"model_directory", spec.model_directory},
+          {"tasks", ToJson(spec.tasks)},
+          {"balance", NameInJson(spec.balance)},
+          {"start_directory", spec.start_directory},
+          {"options", ToJson(spec.options)},
+          {"elastic_task", ToJson(spec.elastic_task)},
+          {"contrastive_task", ToJson(spec.contrastive_task)},
+          {"fisher_examples", spec.fisher_examples}};
+}
+
+absl::StatusOr<FineTuneSpec> FineTuneFromJson(const json& object) {
+  FineTuneSpec spec;
+  object.at("model_directory").get_to(spec.model_directory);
+  MP_ASSIGN_OR_RETURN(spec.tasks, TasksFromJson(object.at("tasks")));
+  spec.balance = TaskBalanceFromJson(object.at("balance"));
+  object.at("start_directory").get_to(spec.start_directory);
+  spec.options = FineTuneOptionsFromJson(object.at("options"));
+  MP_ASSIGN_OR_RETURN(spec.elastic_task, OptionalTaskFromJson(object.at("elastic_task")));
+  MP_ASSIGN_OR_RETURN(spec.contrastive_task, OptionalTaskFromJson(object.at("contrastive_task")));
+  object.at("fisher_examples").get_to(spec.fisher_examples);
+  return spec;
+}
+
+json ToJson(const ComparisonSpec& spec) {
+  return {{"specialised_directories", spec.specialised_directories},
+          {"patched_so_far_directories", spec.patched_so_far_directories},
+          {"fine_tuned_so_far_directories", spec.fine_tuned_so_far_directories}};
+}
+
+ComparisonSpec ComparisonFromJson(const json& object) {
+  ComparisonSpec spec;
+  object.at("specialised_directories").get_to(spec.specialised_directories);
+  object.at("patched_so_far_directories").get_to(spec.patched_so_far_directories);
+  object.at("fine_tuned_so_far_directories").get_to(spec.fine_tuned_so_far_directories);
+  return spec;
 }
 
 json ToJson(const SearchSpec& spec) {
   return {{"model_directory", spec.model_directory},
-          {"fine_tune_directory", spec.fine_tune_directory},
+          {"fine_tune_directories", spec.fine_tune_directories},
+          {"blobs", spec.blobs},
+          {"start_directory", spec.start_directory},
           {"patching_tasks", ToJson(spec.patching_tasks)},
           {"supported_tasks", ToJson(spec.supported_tasks)},
           {"alphas", spec.alphas},
           {"policy", patch::NameOf(spec.policy)},
           {"fixed_alpha", spec.fixed_alpha},
           {"epsilon_points", spec.epsilon_points},
-          {"precision", model::NameOf(spec.precision)}};
+          {"precision", model::NameOf(spec.precision)},
+          {"coefficient_search", ToJson(spec.coefficient_search)},
+          {"merge", spec.merge.has_value() ? ToJson(*spec.merge) : json()},
+          {"comparison", spec.comparison.has_value() ? ToJson(*spec.comparison) : json()}};
+}
+
+absl::StatusOr<SearchSpec> SearchFromJson(const json& object) {
+  SearchSpec spec;
+  object.at("model_directory").get_to(spec.model_directory);
+  object.at("fine_tune_directories").get_to(spec.fine_tune_directories);
+  object.at("blobs").get_to(spec.blobs);
+  object.at("start_directory").get_to(spec.start_directory);
+  MP_ASSIGN_OR_RETURN(spec.patching_tasks, TasksFromJson(object.at("patching_tasks")));
+  MP_ASSIGN_OR_RETURN(spec.supported_tasks, TasksFromJson(object.at("supported_tasks")));
+  object.at("alphas").get_to(spec.alphas);
+  MP_ASSIGN_OR_RETURN(spec.policy, patch::ParseAlphaPolicy(object.at("policy").get<std::string>()));
+  object.at("fixed_alpha").get_to(spec.fixed_alpha);
+  object.at("epsilon_points").get_to(spec.epsilon_points);
+  MP_ASSIGN_OR_RETURN(spec.precision, model::ParsePrecision(object.at("precision").get<std::string>()));
+  spec.coefficient_search = CoefficientSearchFromJson(object.at("coefficient_search"));
+  if (!object.at("merge").is_null()) spec.merge = MergeFromJson(object.at("merge"));
+  if (!object.at("comparison").is_null()) spec.comparison = ComparisonFromJson(object.at("comparison"));
+  return spec;
 }
 
 absl::StatusOr<StepSpec> ParseSpec(const json& object) {
@@ -107,26 +141,10 @@ absl::StatusOr<StepSpec> ParseSpec(const json& object) {
   object.at("threads").get_to(spec.threads);
   object.at("maximum_image_pixels").get_to(spec.decode_limits.maximum_pixels);
   if (object.contains("fine_tune")) {
-    const json& work = object.at("fine_tune");
-    FineTuneSpec fine_tune;
-    work.at("model_directory").get_to(fine_tune.model_directory);
-    MP_ASSIGN_OR_RETURN(fine_tune.task, TaskFromJson(work.at("task")));
-    MP_ASSIGN_OR_RETURN(fine_tune.options, OptionsFromJson(work.at("options")));
-    spec.work = std::move(fine_tune);
-    return spec;
+    MP_ASSIGN_OR_RETURN(spec.work, FineTuneFromJson(object.at("fine_tune")));
+  } else {
+    MP_ASSIGN_OR_RETURN(spec.work, SearchFromJson(object.at("search")));
   }
-  const json& work = object.at("search");
-  SearchSpec search;
-  work.at("model_directory").get_to(search.model_directory);
-  work.at("fine_tune_directory").get_to(search.fine_tune_directory);
-  MP_ASSIGN_OR_RETURN(search.patching_tasks, TasksFromJson(work.at("patching_tasks")));
-  MP_ASSIGN_OR_RETURN(search.supported_tasks, TasksFromJson(work.at("supported_tasks")));
-  work.at("alphas").get_to(search.alphas);
-  MP_ASSIGN_OR_RETURN(search.policy, patch::ParseAlphaPolicy(work.at("policy").get<std::string>()));
-  work.at("fixed_alpha").get_to(search.fixed_alpha);
-  work.at("epsilon_points").get_to(search.epsilon_points);
-  MP_ASSIGN_OR_RETURN(search.precision, model::ParsePrecision(work.value("precision", "fp32")));
-  spec.work = std::move(search);
   return spec;
 }
 
@@ -147,7 +165,7 @@ absl::Status CheckFineTuneOptions(const FineTuneOptions& options) {
 }
 
 std::string StepSpecToJson(const StepSpec& spec) {
-  json object = {{"version", 1},
+  json object = {{"version", 2},
                  {"blob_directory", spec.blob_directory},
                  {"device", spec.device},
                  {"lease_bytes", spec.lease_bytes},
