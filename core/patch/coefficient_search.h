@@ -21,8 +21,11 @@ enum class SearchMethod { kUniform, kExhaustive, kBlackBox, kGradient };
 // "uniform", "exhaustive", "black-box", "gradient".
 std::string_view NameOf(SearchMethod method);
 
-// Which weights of a checkpoint share one coefficient.
+// Which weights of a checkpoint share one coefficient (see coefficient_groups.h).
 enum class CoefficientGroup { kModel, kBlock, kLayer };
+
+// "model", "block", "layer".
+std::string_view NameOf(CoefficientGroup group);
 
 struct CoefficientSearchOptions {
   SearchMethod method = SearchMethod::kUniform;

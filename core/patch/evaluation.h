@@ -4,6 +4,7 @@
 // batcher. Plain values and pure functions.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -62,7 +63,19 @@ absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, c
                                                 const base::CancellationToken& cancellation,
                                                 const HeadFunction& find_head = nullptr);
 
-// Argmax of the cosines, first maximum. CANCELLED between batches.
+// The predicted class of every example of the set: argmax of the cosines, first maximum. CANCELLED between batches.
+absl::StatusOr<std::vector<int32_t>> EvaluatePredictions(const model::ClipModel& model,
+                                                         const tensor::WeightSet& weights, const EvaluationSet& set,
+                                                         const FeatureFunction& features,
+                                                         const base::CancellationToken& cancellation);
+
+// For each example of the set 1 if its predicted class is its label, else 0. `predictions` are the set's.
+std::vector<uint8_t> CorrectnessOf(const EvaluationSet& set, std::span<const int32_t> predictions);
+
+// How many of them are.
+TaskAccuracy AccuracyOf(const EvaluationSet& set, std::span<const int32_t> predictions);
+
+// The accuracy of EvaluatePredictions.
 absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,
                                               const EvaluationSet& set, const FeatureFunction& features,
                                               const base::CancellationToken& cancellation);

@@ -4,6 +4,7 @@
 // functions; nobody else may use `out` meanwhile.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,6 +19,12 @@ namespace modelpatch::patch {
 // Gives the weights of a blob, on the device of the base model.
 using BlobLoader = std::function<absl::StatusOr<std::shared_ptr<const tensor::WeightSet>>(const std::string& blob)>;
 
+// A checkpoint's weights under the digest of their blob, by which the terms of a sum are ordered.
+struct BlobWeights {
+  std::string blob;
+  std::shared_ptr<const tensor::WeightSet> weights;
+};
+
 struct WeightedCheckpoint {
   const tensor::WeightSet* weights;
   double coefficient;
@@ -27,6 +34,10 @@ struct WeightedCheckpoint {
 // at α = 0 and α = 1. All sets have one layout and one device. Throws what libtorch throws.
 void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms,
                  const tensor::WeightSet& out);
+
+// The same for the elements [begin, end) of the flat tensors alone, both of them multiples of 16.
+void InterpolateRange(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms, int64_t begin,
+                      int64_t end, const tensor::WeightSet& out);
 
 // The same for canonical terms whose weights `load_blob` gives. FAILED_PRECONDITION (LAYOUT_MISMATCH) for a checkpoint
 // whose layout is not the model's.

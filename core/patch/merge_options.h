@@ -3,12 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "core/base/status.h"
 
 namespace modelpatch::patch {
 
 enum class MergeMethod { kTaskArithmetic, kTies, kDare, kFisher, kSlerp };
+
+// "task-arithmetic", "ties", "dare", "fisher", "slerp".
+std::string_view NameOf(MergeMethod method);
 
 struct MergeOptions {
   MergeMethod method = MergeMethod::kTaskArithmetic;
