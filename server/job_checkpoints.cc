@@ -63,8 +63,8 @@ absl::StatusOr<std::vector<std::string>> PlannedCheckpointIds(const std::vector<
   for (const store::StepRecord& step : steps) {
     MP_ASSIGN_OR_RETURN(const train::StepSpec spec, SpecOf(step));
     if (const auto* search = std::get_if<train::SearchSpec>(&spec.work)) {
-      const bool merges = search->merge.has_value() ||
-                          search->coefficient_search.group != patch::CoefficientGroup::kModel;
+      const bool merges =
+          search->merge.has_value() || search->coefficient_search.group != patch::CoefficientGroup::kModel;
       if (merges) ids.push_back(MergedCheckpointId(step.job_id));
       continue;
     }

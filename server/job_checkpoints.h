@@ -1,8 +1,8 @@
 // The checkpoints that a job's steps make, and their names. Pure functions of the records.
 //
 // The checkpoint of the step `fine-tune` has the job's id; that of `fine-tune-2` is `{job}-2`, that of `specialised-2`
-// `{job}-specialised-2`, that of `uninterpolated-2` `{job}-uninterpolated-2`. What a fine-tuning makes beside it ends in `-step-{n}` (a
-// snapshot) or `-ema`. What a search merges is `{job}-merged`.
+// `{job}-specialised-2`, that of `uninterpolated-2` `{job}-uninterpolated-2`. What a fine-tuning makes beside it ends
+// in `-step-{n}` (a snapshot) or `-ema`. What a search merges is `{job}-merged`.
 #pragma once
 
 #include <map>
@@ -33,7 +33,8 @@ std::vector<MadeCheckpoint> MadeBy(const store::StepRecord& step, const train::F
 // What a search step made: a merged checkpoint, or none.
 std::vector<MadeCheckpoint> MadeBy(const store::StepRecord& step, const train::SearchResult& result);
 
-// The ids of all checkpoints that the steps will make, before they run. DATA_LOSS (METADATA_CORRUPT) for a damaged spec.
+// The ids of all checkpoints that the steps will make, before they run. DATA_LOSS (METADATA_CORRUPT) for a damaged
+// spec.
 absl::StatusOr<std::vector<std::string>> PlannedCheckpointIds(const std::vector<store::StepRecord>& steps);
 
 // Of each blob that the steps so far made, or that the job mixes, the name of a checkpoint that has it.

@@ -53,12 +53,13 @@ absl::Status CheckBelongings(const v1::PatchJobSpec& spec) {
         Belonging{"checkpoints", !spec.checkpoints().empty(), v1::STRATEGY_PARALLEL}}) {
     if (!one.given || spec.strategy() == one.strategy) continue;
     return Bad("UNEXPECTED_FIELD",
-               fmt::format("{} belongs to the strategy {}, and this job's is {}", one.field,
-                           StrategyName(one.strategy), StrategyName(spec.strategy())),
+               fmt::format("{} belongs to the strategy {}, and this job's is {}", one.field, StrategyName(one.strategy),
+                           StrategyName(spec.strategy())),
                one.field);
   }
   if (spec.has_merge() && spec.has_coefficient_search()) {
-    return Bad("UNEXPECTED_FIELD", "a merged task vector has one α, so there are no coefficients to search; leave one out",
+    return Bad("UNEXPECTED_FIELD",
+               "a merged task vector has one α, so there are no coefficients to search; leave one out",
                "coefficient_search");
   }
   return absl::OkStatus();
@@ -93,10 +94,10 @@ absl::Status CheckCheckpoints(const v1::PatchJobSpec& spec) {
 
 absl::Status CheckStrategy(v1::PatchJobSpec& spec) {
   if (!v1::Strategy_IsValid(spec.strategy())) {
-    return Bad("BAD_STRATEGY",
-               fmt::format("{} is no strategy; use SINGLE, JOINT, SEQUENTIAL or PARALLEL",
-                           static_cast<int>(spec.strategy())),
-               "strategy");
+    return Bad(
+        "BAD_STRATEGY",
+        fmt::format("{} is no strategy; use SINGLE, JOINT, SEQUENTIAL or PARALLEL", static_cast<int>(spec.strategy())),
+        "strategy");
   }
   if (spec.strategy() == v1::STRATEGY_UNSPECIFIED) spec.set_strategy(v1::STRATEGY_SINGLE);
   if (!v1::TaskBalance_IsValid(spec.task_balance())) {

@@ -96,8 +96,7 @@ std::string Numbered(std::string_view name, size_t number) { return fmt::format(
 std::vector<int> AddSpecialised(GraphBuilder& graph, const JobGraphInput& input, size_t first) {
   std::vector<int> steps;
   for (size_t i = first; i < input.patching_tasks.size(); ++i) {
-    steps.push_back(
-        graph.AddComparedFineTune(Numbered(kSpecialised, i + 1), {input.patching_tasks[i]}, /*start=*/-1));
+    steps.push_back(graph.AddComparedFineTune(Numbered(kSpecialised, i + 1), {input.patching_tasks[i]}, /*start=*/-1));
   }
   return steps;
 }
@@ -122,8 +121,7 @@ void AddParallel(GraphBuilder& graph, const JobGraphInput& input) {
   if (search.blobs.empty()) {
     std::vector<int> fine_tunings;
     for (size_t i = 0; i < input.patching_tasks.size(); ++i) {
-      fine_tunings.push_back(
-          graph.AddFineTune(Numbered(kFineTune, i + 1), {input.patching_tasks[i]}, /*start=*/-1));
+      fine_tunings.push_back(graph.AddFineTune(Numbered(kFineTune, i + 1), {input.patching_tasks[i]}, /*start=*/-1));
     }
     search.fine_tune_directories = graph.DirectoriesOf(fine_tunings);
     search.comparison->specialised_directories = search.fine_tune_directories;

@@ -100,10 +100,10 @@ absl::StatusOr<JobPlanner::Tasks> JobPlanner::FindTasks(const v1::PatchJobSpec& 
       auto task = FindTask(names[i], trains, /*evaluates=*/true, reference);
       if (!task.ok()) return InSpec(task.status(), path);
       if (!seen.insert(task->name).second) {
-        return InSpec(base::InvalidArgument("DUPLICATE_TASK",
-                                            fmt::format("{} is given twice; a task is either patching or supported",
-                                                        names[i])),
-                      path);
+        return InSpec(
+            base::InvalidArgument("DUPLICATE_TASK",
+                                  fmt::format("{} is given twice; a task is either patching or supported", names[i])),
+            path);
       }
       tasks.references.push_back(std::move(reference));
       found.push_back(*std::move(task));
@@ -232,7 +232,8 @@ void JobPlanner::SetLeases(const v1::Model& model, JobGraphInput& graph) const {
   graph.fine_tune_lease_bytes = lease(copies * theta + text + activations(options.batch_size));
   // θ_zs, what is mixed (and its Fisher information), the mixture and a gradient.
   const bool parallel = graph.strategy == v1::STRATEGY_PARALLEL;
-  const auto mixed = static_cast<double>(parallel ? std::max(graph.patching_tasks.size(), graph.search.blobs.size()) : 2);
+  const auto mixed =
+      static_cast<double>(parallel ? std::max(graph.patching_tasks.size(), graph.search.blobs.size()) : 2);
   const double weights = 4.0 + mixed * (graph.fine_tune.fisher_examples > 0 ? 2 : 1);
   graph.search_lease_bytes = lease(weights * theta + text + activations(graph.search.coefficient_search.batch_size));
 }
@@ -243,10 +244,11 @@ absl::Status JobPlanner::CheckCheckpointIds(const std::string& job_id,
   for (const std::string& id : ids) {
     if (!base::CheckResourceId(id).ok()) {
       return base::WithField(
-          base::InvalidArgument("BAD_RESOURCE_ID",
-                                fmt::format("the job's checkpoint would be called '{}', which is longer than a name may "
-                                            "be; give the job a shorter one",
-                                            id)),
+          base::InvalidArgument(
+              "BAD_RESOURCE_ID",
+              fmt::format("the job's checkpoint would be called '{}', which is longer than a name may "
+                          "be; give the job a shorter one",
+                          id)),
           "patch_job_id");
     }
     if (store_.GetCheckpoint(id).ok() && !store_.GetJob(job_id).ok()) {

@@ -37,10 +37,10 @@ class JobPlanner {
   JobPlanner(store::MetadataStore& store, const MixtureResolver& resolver, JobPaths paths,
              const data::DecodeLimits& decode_limits, std::vector<sched::Device> devices);
 
-  // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, those of CheckStrategy,
-  // SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON, BAD_FINE_TUNE_OPTION,
-  // BAD_SEARCH_OPTION, BAD_MERGE_OPTION, BAD_REQUEST_ID), NOT_FOUND, ALREADY_EXISTS (CHECKPOINT_ALREADY_EXISTS),
-  // FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT, CHECKPOINT_OF_ANOTHER_MODEL).
+  // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, those of
+  // CheckStrategy, SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON,
+  // BAD_FINE_TUNE_OPTION, BAD_SEARCH_OPTION, BAD_MERGE_OPTION, BAD_REQUEST_ID), NOT_FOUND, ALREADY_EXISTS
+  // (CHECKPOINT_ALREADY_EXISTS), FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT, CHECKPOINT_OF_ANOTHER_MODEL).
   absl::StatusOr<PlannedJob> Plan(const v1::CreatePatchJobRequest& request, base::WallTime now) const;
 
  private:

@@ -9,8 +9,8 @@
 
 namespace modelpatch::server {
 
-// Fills in the defaults of `search` for that many checkpoints. INVALID_ARGUMENT (BAD_SEARCH_OPTION) with the field's path
-// in the message, such as `exhaustive.coefficients[3]`.
+// Fills in the defaults of `search` for that many checkpoints. INVALID_ARGUMENT (BAD_SEARCH_OPTION) with the field's
+// path in the message, such as `exhaustive.coefficients[3]`.
 absl::StatusOr<patch::CoefficientSearchOptions> ResolveCoefficientSearch(v1::CoefficientSearch& search,
                                                                          size_t checkpoints);
 

@@ -1,90 +1,57 @@
 #include "core/train/search_step.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
 
-#include "core/base/file.h"
-#include "core/data/task.h"
 #include "core/model/model_loader.h"
-#include "core/patch/feature_similarity.h"
-#include "core/patch/sweep.h"
-#include "core/patch/weight_metrics.h"
+#include "core/patch/merging.h"
 #include "core/store/blob_store.h"
-#include "core/tensor/compat.h"
 #include "core/tensor/guard.h"
+#include "core/train/coefficient_choice.h"
+#include "core/train/final_evaluation.h"
+#include "core/train/step_inputs.h"
 
 namespace modelpatch::train {
 namespace {
 
-constexpr uint64_t kMaximumResultBytes = 16 << 20;
+double SecondsSince(base::SteadyTime begin, const base::Clock& clock) {
+  return std::chrono::duration<double>(clock.SteadyNow() - begin).count();
+}
 
-struct OpenedTask {
-  data::Task task;
-  patch::TaskRole role;
-};
-
-absl::StatusOr<std::vector<OpenedTask>> OpenTasks(const SearchSpec& spec, const data::DecodeLimits& limits) {
-  std::vector<OpenedTask> tasks;
-  for (const auto& [list, role] : {std::pair{&spec.patching_tasks, patch::TaskRole::kPatching},
-                                   std::pair{&spec.supported_tasks, patch::TaskRole::kSupported}}) {
-    for (const NamedTask& named : *list) {
-      MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(named.name, named.source, limits));
-      tasks.push_back({std::move(task), role});
+// One task vector out of all: the digest of θ_zs + τ. Each checkpoint counts as much as another.
+absl::StatusOr<std::string> MergeAll(const SearchSpec& spec, const model::ClipModel& model,
+                                     const std::vector<FineTuneResult>& fine_tuned,
+                                     const std::vector<std::string>& blobs, BlobWeightsReader& weights,
+                                     const base::CancellationToken& cancellation,
+                                     const std::function<absl::StatusOr<std::string>(const tensor::WeightSet&)>& keep) {
+  MP_ASSIGN_OR_RETURN(const std::vector<patch::BlobWeights> checkpoints, weights.GetAll(blobs));
+  std::vector<std::shared_ptr<const tensor::WeightSet>> fishers;
+  if (spec.merge->method == patch::MergeMethod::kFisher) {
+    for (const FineTuneResult& result : fine_tuned) {
+      MP_ASSIGN_OR_RETURN(auto fisher, weights.Get(result.fisher_blob));
+      fishers.push_back(std::move(fisher));
     }
   }
-  return tasks;
+  const std::vector<double> coefficients(blobs.size(), 1.0);
+  const tensor::WeightSet& base = model.image_weights;
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet merged,
+                      tensor::Guarded([&] { return tensor::WeightSet(base.shared_layout(), base.device()); }));
+  MP_RETURN_IF_ERROR(
+      patch::MergeCheckpoints({base, checkpoints, coefficients, fishers}, *spec.merge, cancellation, merged));
+  return keep(merged);
 }
 
-absl::StatusOr<std::vector<patch::EvaluationSet>> MakeSets(const model::ClipModel& model,
-                                                           const std::vector<OpenedTask>& tasks, data::Split split,
-                                                           int threads, const base::CancellationToken& cancellation) {
-  std::vector<patch::EvaluationSet> sets;
-  for (const OpenedTask& opened : tasks) {
-    MP_ASSIGN_OR_RETURN(patch::EvaluationSet set,
-                        patch::MakeEvaluationSet(model, opened.task, opened.role, split, threads,
-                                                 /*maximum_examples=*/0, cancellation));
-    sets.push_back(std::move(set));
+std::string DescribeTerms(const std::vector<patch::MixtureTerm>& terms) {
+  std::vector<std::string> parts;
+  for (const patch::MixtureTerm& term : terms) {
+    parts.push_back(fmt::format("{:.4g} × {}", term.coefficient, term.blob.substr(0, 8)));
   }
-  return sets;
-}
-
-// The means over each kind of task, along the curve.
-absl::StatusOr<patch::TradeOffMetrics> TradeOff(const std::vector<patch::AlphaAccuracies>& points) {
-  std::vector<patch::TradeOffPoint> curve;
-  for (const patch::AlphaAccuracies& point : points) {
-    double sums[2] = {0, 0};
-    int64_t counts[2] = {0, 0};
-    for (const patch::TaskAccuracy& accuracy : point.accuracies) {
-      const int kind = accuracy.role == patch::TaskRole::kSupported ? 0 : 1;
-      sums[kind] += accuracy.accuracy();
-      ++counts[kind];
-    }
-    curve.push_back({point.alpha, counts[0] > 0 ? sums[0] / static_cast<double>(counts[0]) : 0,
-                     counts[1] > 0 ? sums[1] / static_cast<double>(counts[1]) : 0});
-  }
-  return patch::ComputeTradeOffMetrics(curve);
-}
-
-// The sweep of one split, as the policies and the result want it.
-absl::StatusOr<std::vector<patch::AlphaAccuracies>> Sweep(
-    const std::shared_ptr<const model::ClipModel>& model, const std::string& blob, const std::vector<double>& alphas,
-    const std::vector<patch::EvaluationSet>& sets, const patch::BlobLoader& load_blob,
-    const patch::FeatureFunction& features, const base::CancellationToken& cancellation,
-    const std::function<void(const patch::AlphaAccuracies&)>& on_point) {
-  std::vector<patch::AlphaAccuracies> points;
-  const patch::SweepInput input{model, {}, {{blob, 1.0}}, alphas, sets};
-  const auto collect = [&](const patch::SweepPoint& point) {
-    points.push_back({point.alpha, point.accuracies});
-    if (on_point) on_point(points.back());
-    return absl::OkStatus();
-  };
-  MP_RETURN_IF_ERROR(patch::RunSweep(input, load_blob, features, cancellation, collect).status());
-  return points;
+  return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
 }  // namespace
@@ -95,54 +62,59 @@ absl::StatusOr<SearchResult> RunSearchStep(const StepSpec& step, const SearchSpe
   const base::SteadyTime begin = environment.clock.SteadyNow();
   MP_ASSIGN_OR_RETURN(const tensor::Device device, tensor::Device::Parse(step.device));
   MP_ASSIGN_OR_RETURN(const auto model, model::LoadModel(spec.model_directory, device, cancellation));
-  MP_ASSIGN_OR_RETURN(const std::string fine_tuned_json,
-                      base::ReadFile(spec.fine_tune_directory + "/result.json", kMaximumResultBytes));
-  MP_ASSIGN_OR_RETURN(const FineTuneResult fine_tuned_result, FineTuneResultFromJson(fine_tuned_json));
-  const store::BlobStore blobs(step.blob_directory);
-  MP_ASSIGN_OR_RETURN(const tensor::WeightSet stored,
-                      blobs.Get(fine_tuned_result.blob, model->image_weights.shared_layout()));
-  MP_ASSIGN_OR_RETURN(
-      const auto fine_tuned, tensor::Guarded([&] {
-        return std::make_shared<const tensor::WeightSet>(device.is_cuda() ? stored.CloneTo(device) : stored);
-      }));
-  const patch::BlobLoader load_blob = [&](const std::string&) { return fine_tuned; };
-  const patch::FeatureFunction features = patch::DirectFeatures(model, spec.precision);
+  std::vector<FineTuneResult> fine_tuned;
+  std::vector<std::string> blobs = spec.blobs;
+  for (const std::string& directory : spec.fine_tune_directories) {
+    MP_ASSIGN_OR_RETURN(FineTuneResult result, ReadFineTuneResult(directory));
+    blobs.push_back(result.blob);
+    fine_tuned.push_back(std::move(result));
+  }
+  BlobWeightsReader weights(step.blob_directory, model->image_weights);
+  const store::BlobStore store(step.blob_directory);
+  const auto keep = [&](const tensor::WeightSet& merged) {
+    return store.Put(merged, {{"model_digest", model->digest}, {"code_version", environment.code_version}});
+  };
+  std::vector<patch::MixtureTerm> start;
+  if (!spec.start_directory.empty()) {
+    MP_ASSIGN_OR_RETURN(const SearchResult earlier, ReadSearchResult(spec.start_directory));
+    start = earlier.terms;
+  }
+  std::string merged_blob;
+  const std::vector<std::string> mixed_blobs = blobs;
+  if (spec.merge.has_value()) {
+    MP_ASSIGN_OR_RETURN(merged_blob, MergeAll(spec, *model, fine_tuned, blobs, weights, cancellation, keep));
+    blobs = {merged_blob};
+    events.Log(fmt::format("merged {} checkpoints by {}", mixed_blobs.size(), patch::NameOf(spec.merge->method)));
+  }
 
-  MP_ASSIGN_OR_RETURN(const std::vector<OpenedTask> tasks, OpenTasks(spec, step.decode_limits));
-  MP_ASSIGN_OR_RETURN(const auto validation_sets,
-                      MakeSets(*model, tasks, data::Split::kValidation, step.threads, cancellation));
-  SearchResult result;
+  MP_ASSIGN_OR_RETURN(const std::vector<OpenedTask> tasks,
+                      OpenTasks(spec.patching_tasks, spec.supported_tasks, step.decode_limits));
+  MP_ASSIGN_OR_RETURN(const auto validation,
+                      MakeEvaluationSets(*model, tasks, data::Split::kValidation, step.threads, cancellation));
+  const base::SteadyTime search_begin = environment.clock.SteadyNow();
+  const ChoiceInput choice{
+      spec,
+      model,
+      validation,
+      start,
+      blobs,
+      weights,
+      keep,
+      [&](const CurvePoint& point) { events.SearchPoint(point); },
+      [&](int64_t done, int64_t total) { events.SearchProgress(done, total); },
+      cancellation,
+  };
+  MP_ASSIGN_OR_RETURN(SearchResult result, ChooseCoefficients(choice));
+  if (!merged_blob.empty()) result.merged_blob = merged_blob;
+  result.search.seconds = SecondsSince(search_begin, environment.clock);
   for (const OpenedTask& opened : tasks) result.task_digests[opened.task.name] = opened.task.digest;
-  MP_ASSIGN_OR_RETURN(result.validation,
-                      Sweep(model, fine_tuned_result.blob, spec.alphas, validation_sets, load_blob, features,
-                            cancellation, [&](const patch::AlphaAccuracies& point) { events.SearchPoint(point); }));
-  MP_ASSIGN_OR_RETURN(result.trade_off, TradeOff(result.validation));
-  result.alpha = spec.fixed_alpha;
-  if (spec.policy != patch::AlphaPolicy::kFixed) {
-    MP_ASSIGN_OR_RETURN(const size_t chosen, patch::ChooseAlpha(result.validation, spec.policy, spec.epsilon_points));
-    result.alpha = result.validation[chosen].alpha;
+  events.Log(fmt::format("chose α = {} by the policy {} after {} evaluations; coefficients: {}", result.alpha,
+                         patch::NameOf(spec.policy), result.search.evaluations, DescribeTerms(result.terms)));
+  if (spec.comparison.has_value()) {
+    MP_RETURN_IF_ERROR(
+        EvaluateFinally({spec, model, tasks, fine_tuned, mixed_blobs, weights, step.threads, cancellation}, result));
   }
-  events.Log(fmt::format("chose α = {} by the policy {}", result.alpha, patch::NameOf(spec.policy)));
-
-  MP_ASSIGN_OR_RETURN(const auto test_sets, MakeSets(*model, tasks, data::Split::kTest, step.threads, cancellation));
-  std::vector<double> reported = {0.0, result.alpha, 1.0};
-  std::sort(reported.begin(), reported.end());
-  reported.erase(std::unique(reported.begin(), reported.end()), reported.end());
-  MP_ASSIGN_OR_RETURN(result.test, Sweep(model, fine_tuned_result.blob, reported, test_sets, load_blob, features,
-                                         cancellation, nullptr));
-
-  for (const OpenedTask& opened : tasks) {
-    if (opened.role != patch::TaskRole::kSupported) continue;
-    MP_ASSIGN_OR_RETURN(result.cka[opened.task.name], patch::CompareFeatures(model, model->image_weights, *fine_tuned,
-                                                                             opened.task, step.threads, cancellation));
-  }
-  MP_ASSIGN_OR_RETURN(const patch::WeightSimilarity similarity, tensor::Guarded([&] {
-                        return patch::CompareWeights(model->image_weights.flat(), fine_tuned->flat(),
-                                                     model->image_weights.layout().parameter_count());
-                      }));
-  result.weight_cosine = similarity.cosine;
-  result.weight_mean_absolute_difference = similarity.mean_absolute_difference;
-  result.seconds = std::chrono::duration<double>(environment.clock.SteadyNow() - begin).count();
+  result.seconds = SecondsSince(begin, environment.clock);
   return result;
 }
 

@@ -125,14 +125,14 @@ void Read(const json& object, ComparedWeights& compared) {
   ReadList(object.at("accuracies"), compared.accuracies);
 }
 
-json ToJson(const Interval& interval) { return {interval.low, interval.high}; }
+json ToJson(const patch::Interval& interval) { return json::array({interval.low, interval.high}); }
 
-void Read(const json& pair, Interval& interval) {
+void Read(const json& pair, patch::Interval& interval) {
   pair.at(0).get_to(interval.low);
   pair.at(1).get_to(interval.high);
 }
 
-json ToJson(const ClassCorrect& one) { return {one.total, one.zero_shot, one.patched, one.fine_tuned}; }
+json ToJson(const ClassCorrect& one) { return json::array({one.total, one.zero_shot, one.patched, one.fine_tuned}); }
 
 void Read(const json& counts, ClassCorrect& one) {
   counts.at(0).get_to(one.total);
@@ -161,7 +161,7 @@ void Read(const json& object, TaskDetails& details) {
   ReadList(object.at("classes"), details.classes);
 }
 
-json ToJson(const ProxyChoice& choice) {
+json ToJson(const patch::ProxyChoice& choice) {
   return {{"chosen_by", choice.chosen_by},
           {"alpha", choice.alpha},
           {"evaluated_on", choice.evaluated_on},
@@ -169,7 +169,7 @@ json ToJson(const ProxyChoice& choice) {
           {"cost", choice.cost}};
 }
 
-void Read(const json& object, ProxyChoice& choice) {
+void Read(const json& object, patch::ProxyChoice& choice) {
   object.at("chosen_by").get_to(choice.chosen_by);
   object.at("alpha").get_to(choice.alpha);
   object.at("evaluated_on").get_to(choice.evaluated_on);

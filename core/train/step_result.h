@@ -9,7 +9,9 @@
 
 #include "core/base/status.h"
 #include "core/patch/alpha_policy.h"
+#include "core/patch/bootstrap.h"
 #include "core/patch/mixture.h"
+#include "core/patch/proxy_choice.h"
 #include "core/patch/trade_off_metrics.h"
 
 namespace modelpatch::train {
@@ -91,11 +93,6 @@ struct ComparedWeights {
   std::vector<patch::TaskAccuracy> accuracies;
 };
 
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
-
 struct ClassCorrect {
   int64_t total = 0;
   int64_t zero_shot = 0;
@@ -107,17 +104,9 @@ struct ClassCorrect {
 struct TaskDetails {
   std::string task;
   // 95 % bootstrap intervals of the accuracies, and of patched − zero-shot.
-  Interval zero_shot, patched, fine_tuned, gain;
+  patch::Interval zero_shot, patched, fine_tuned, gain;
   std::vector<std::string> class_names;
   std::vector<ClassCorrect> classes;
-};
-
-struct ProxyChoice {
-  std::string chosen_by;
-  double alpha = 0;
-  std::string evaluated_on;
-  double accuracy = 0;
-  double cost = 0;
 };
 
 struct SearchResult {
@@ -143,7 +132,7 @@ struct SearchResult {
   double weight_mean_absolute_difference = 0;
   // Linear CKA of θ_zs' features and the end's on each supported task's validation images, by task name.
   std::map<std::string, double> cka;
-  std::vector<ProxyChoice> proxy_choices;
+  std::vector<patch::ProxyChoice> proxy_choices;
 };
 
 std::string FineTuneResultToJson(const FineTuneResult& result);

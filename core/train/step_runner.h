@@ -8,7 +8,7 @@
 
 #include "core/base/cancellation.h"
 #include "core/base/clock.h"
-#include "core/patch/alpha_policy.h"
+#include "core/train/step_result.h"
 #include "core/train/step_spec.h"
 
 namespace modelpatch::train {
@@ -29,8 +29,10 @@ class StepEvents {
  public:
   virtual ~StepEvents() = default;
   virtual void Progress(const TrainingProgress& progress) = 0;
-  // A point of the search's sweep, validation split.
-  virtual void SearchPoint(const patch::AlphaAccuracies& point) = 0;
+  // A point of a search's curve, validation split.
+  virtual void SearchPoint(const CurvePoint& point) = 0;
+  // That many evaluations of a search are done, of about that many.
+  virtual void SearchProgress(int64_t done, int64_t total) = 0;
   virtual void Log(std::string_view message) = 0;
 };
 
