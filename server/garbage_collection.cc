@@ -12,7 +12,8 @@
 #include "core/base/file.h"
 #include "core/data/task_source.h"
 #include "core/train/step_result.h"
-#include "server/job_planner.h"
+#include "server/job_checkpoints.h"
+#include "server/job_graph.h"
 #include "server/services/listing.h"
 #include "server/task_conversion.h"
 
@@ -69,11 +70,22 @@ struct BlobUse {
   base::WallTime before;  // what is older and not among `digests` is not used
 };
 
-// The blob that a step of an unfinished job has made; "" if it has made none.
-std::string BlobOf(const store::StepRecord& step) {
-  if (step.name != kFineTuneStep || step.state != store::StepState::kSucceeded) return "";
-  const auto result = train::FineTuneResultFromJson(step.result);
-  return result.ok() ? result->blob : "";
+// The blobs that a step of an unfinished job has made.
+std::vector<std::string> BlobsOf(const store::StepRecord& step) {
+  std::vector<std::string> blobs;
+  if (step.state != store::StepState::kSucceeded) return blobs;
+  std::vector<MadeCheckpoint> made;
+  if (IsSearchStep(step.name)) {
+    const auto result = train::SearchResultFromJson(step.result);
+    if (result.ok()) made = MadeBy(step, *result);
+  } else {
+    const auto result = train::FineTuneResultFromJson(step.result);
+    if (result.ok()) made = MadeBy(step, *result);
+    // Fisher information is no checkpoint, and a merging needs it.
+    if (result.ok()) blobs.push_back(result->fisher_blob);
+  }
+  for (const MadeCheckpoint& checkpoint : made) blobs.push_back(checkpoint.blob);
+  return blobs;
 }
 
 absl::StatusOr<BlobUse> BlobsInUse(store::MetadataStore& metadata, base::WallTime now) {
@@ -85,7 +97,9 @@ absl::StatusOr<BlobUse> BlobsInUse(store::MetadataStore& metadata, base::WallTim
     const auto steps = metadata.ListSteps(job.id);
     if (!steps.ok() && steps.status().code() != absl::StatusCode::kNotFound) return steps.status();
     if (!steps.ok()) continue;  // deleted meanwhile
-    for (const store::StepRecord& step : *steps) use.digests.insert(BlobOf(step));
+    for (const store::StepRecord& step : *steps) {
+      for (const std::string& blob : BlobsOf(step)) use.digests.insert(blob);
+    }
   }
   MP_ASSIGN_OR_RETURN(const std::vector<std::string> recorded, metadata.ListBlobDigests());
   use.digests.insert(recorded.begin(), recorded.end());

@@ -1,4 +1,5 @@
-// JobCompletion: what the results of steps mean: the fine-tuning's is a checkpoint, the search's is the job's result.
+// JobCompletion: what the results of steps mean: a fine-tuning's are checkpoints, the last search's is the job's
+// result.
 //
 // Thread-safe: pure functions of the records, and of the blob's size on disk.
 #pragma once
@@ -9,6 +10,8 @@
 
 #include "core/base/clock.h"
 #include "core/sched/step_completion.h"
+#include "modelpatch/v1/resources.pb.h"
+#include "server/job_checkpoints.h"
 
 namespace modelpatch::server {
 
@@ -18,6 +21,7 @@ class JobCompletion final : public sched::StepCompletion {
   explicit JobCompletion(const base::Clock& clock) : clock_(clock) {}
 
   absl::StatusOr<std::vector<store::CheckpointRecord>> OnStepSucceeded(const store::JobRecord& job,
+                                                                       const std::vector<store::StepRecord>& steps,
                                                                        const store::StepRecord& step,
                                                                        std::string_view result) override;
   // A serialised v1::PatchJobResult.
@@ -25,6 +29,10 @@ class JobCompletion final : public sched::StepCompletion {
                                         const std::vector<store::StepRecord>& steps) override;
 
  private:
+  // The record of one checkpoint; `message` has its lineage and accuracies.
+  absl::StatusOr<store::CheckpointRecord> MakeRecord(const store::JobRecord& job, const store::StepRecord& step,
+                                                     const MadeCheckpoint& made, v1::Checkpoint message) const;
+
   const base::Clock& clock_;
 };
 

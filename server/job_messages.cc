@@ -6,7 +6,7 @@
 #include <system_error>
 #include <utility>
 
-#include "server/job_planner.h"
+#include "server/job_graph.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
 #include "server/status_conversion.h"
@@ -22,9 +22,7 @@ google::rpc::Status ErrorOf(int code, const std::string& reason, const std::stri
 v1::PatchJobStep StepMessage(const store::StepRecord& record, const std::vector<std::string>& names) {
   v1::PatchJobStep step;
   step.set_id(record.name);
-  step.set_kind(record.name == kFineTuneStep ? v1::STEP_KIND_FINE_TUNE
-                : record.name == kSearchStep ? v1::STEP_KIND_SEARCH
-                                             : v1::STEP_KIND_UNSPECIFIED);
+  step.set_kind(IsSearchStep(record.name) ? v1::STEP_KIND_SEARCH : v1::STEP_KIND_FINE_TUNE);
   step.set_state(ToMessage(record.state));
   for (const int index : record.depends_on) {
     if (index >= 0 && static_cast<size_t>(index) < names.size()) step.add_depends_on(names[static_cast<size_t>(index)]);

@@ -179,10 +179,9 @@ absl::Status JobPlanner::ResolveChoices(v1::PatchJobSpec& spec, JobGraphInput& g
     const auto checkpoints =
         static_cast<size_t>(spec.checkpoints().empty() ? spec.patching_tasks_size() : spec.checkpoints_size());
     if (spec.has_merge()) {
-      const auto merge = ResolveMerge(*spec.mutable_merge());
+      const auto merge = MergeOptionsOf(spec.merge(), checkpoints);
       if (!merge.ok()) return InSpec(merge.status(), "merge");
-      const absl::Status fits = patch::CheckMerge(*merge, checkpoints);
-      if (!fits.ok()) return InSpec(fits, "merge");
+      *spec.mutable_merge() = MergeMessage(*merge);
       graph.search.merge = *merge;
     } else {
       const auto search = ResolveCoefficientSearch(*spec.mutable_coefficient_search(), checkpoints);

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
-#include <cmath>
 #include <string_view>
 
 namespace modelpatch::server {
 namespace {
-
-constexpr double kSameAlpha = 1e-9;
 
 std::string_view NameOf(v1::Split split) {
   return split == v1::SPLIT_TEST ? "test" : split == v1::SPLIT_TRAIN ? "training" : "validation";
@@ -37,24 +34,6 @@ std::string Lineage(const v1::Checkpoint& checkpoint) {
 }
 
 }  // namespace
-
-std::vector<v1::TaskAccuracy> MeasuredAt(const v1::PatchJobResult& result, double alpha) {
-  const auto is_at = [alpha](double other) { return std::abs(alpha - other) < kSameAlpha; };
-  std::vector<v1::TaskAccuracy> accuracies;
-  for (const v1::SweepPoint& point : result.points()) {
-    if (is_at(point.alpha())) accuracies.assign(point.accuracies().begin(), point.accuracies().end());
-  }
-  for (const v1::FinalAccuracy& last : result.final_accuracies()) {
-    if (is_at(result.alpha())) {
-      accuracies.push_back(last.patched());
-    } else if (is_at(1)) {
-      accuracies.push_back(last.fine_tuned());
-    } else if (is_at(0)) {
-      accuracies.push_back(last.zero_shot());
-    }
-  }
-  return accuracies;
-}
 
 std::string ModelCard(const CardContent& content, v1::ExportLayout layout, const std::string& version) {
   std::string card = fmt::format(

@@ -21,10 +21,6 @@ struct CardContent {
   std::vector<v1::TaskAccuracy> accuracies;
 };
 
-// The accuracies that a job measured of its own checkpoint at this α: validation data where the α is on its curve, and
-// test data where it is 0, 1 or the chosen one.
-std::vector<v1::TaskAccuracy> MeasuredAt(const v1::PatchJobResult& result, double alpha);
-
 // The head is what model hubs read.
 std::string ModelCard(const CardContent& content, v1::ExportLayout layout, const std::string& version);
 

@@ -3,45 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 #include <string_view>
 #include <vector>
 
 #include "core/patch/budget.h"
-#include "server/model_card.h"
+#include "server/measured_accuracies.h"
 
 namespace modelpatch::server {
 namespace {
 
-// Sums of coefficients that agree to this are one mixture: ten terms of 0.1 are 1.
-constexpr double kSameCoefficient = 1e-9;
 // The message travels in a header of a few kilobytes.
 constexpr size_t kTasksToName = 10;
-
-std::map<std::string, double> CoefficientsOf(const v1::Mixture& mixture) {
-  std::map<std::string, double> sums;
-  for (const v1::MixtureTerm& term : mixture.terms()) sums[term.checkpoint()] += term.coefficient();
-  std::erase_if(sums, [](const auto& one) { return std::abs(one.second) < kSameCoefficient; });
-  return sums;
-}
-
-bool IsSame(const v1::Mixture& first, const v1::Mixture& second) {
-  const auto one = CoefficientsOf(first);
-  const auto other = CoefficientsOf(second);
-  return std::equal(one.begin(), one.end(), other.begin(), other.end(), [](const auto& a, const auto& b) {
-    return a.first == b.first && std::abs(a.second - b.second) < kSameCoefficient;
-  });
-}
-
-// Where on the job's curve the mixture lies.
-std::optional<double> AlphaOf(const v1::PatchJobResult& result, const v1::Mixture& mixture) {
-  if (IsSame(result.mixture(), mixture)) return result.alpha();
-  for (const v1::SweepPoint& point : result.points()) {
-    if (IsSame(point.mixture(), mixture)) return point.alpha();
-  }
-  return std::nullopt;
-}
 
 const v1::PatchAccuracy* FindAccuracy(const v1::PatchEvaluation& evaluation, const std::string& task) {
   const v1::PatchAccuracy* found = nullptr;
@@ -71,13 +43,11 @@ std::string LossText(const v1::PatchAccuracy& accuracy, double epsilon_points) {
 }  // namespace
 
 std::optional<v1::PatchEvaluation> EvaluationAt(const v1::PatchJob& job, const v1::Mixture& mixture) {
-  const std::optional<double> alpha = AlphaOf(job.result(), mixture);
-  if (!alpha.has_value()) return std::nullopt;
   v1::PatchEvaluation evaluation;
   evaluation.set_patch_job(job.name());
   *evaluation.mutable_tasks() = job.lineage().tasks();
-  const std::vector<v1::TaskAccuracy> at_zero = MeasuredAt(job.result(), 0);
-  for (const v1::TaskAccuracy& patched : MeasuredAt(job.result(), *alpha)) {
+  const std::vector<v1::TaskAccuracy> at_zero = MeasuredAt(job.result(), v1::Mixture());
+  for (const v1::TaskAccuracy& patched : MeasuredAt(job.result(), mixture)) {
     const auto zero_shot = std::find_if(at_zero.begin(), at_zero.end(), [&](const v1::TaskAccuracy& one) {
       return one.task() == patched.task() && one.split() == patched.split();
     });

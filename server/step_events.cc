@@ -68,7 +68,7 @@ std::string ToEventData(const train::TrainingProgress& progress) {
 
 std::string ToSearchProgressData(int64_t done, int64_t total) { return Dump({{"step", done}, {"total_steps", total}}); }
 
-std::string ToEventData(const patch::AlphaAccuracies& point) {
+std::string ToEventData(const train::CurvePoint& point) {
   Json accuracies = Json::array();
   for (const patch::TaskAccuracy& accuracy : point.accuracies) {
     accuracies.push_back({{"task", accuracy.task},
@@ -77,7 +77,11 @@ std::string ToEventData(const patch::AlphaAccuracies& point) {
                           {"correct", accuracy.correct},
                           {"total", accuracy.total}});
   }
-  return Dump({{"alpha", point.alpha}, {"accuracies", std::move(accuracies)}});
+  Json terms = Json::array();
+  for (const patch::MixtureTerm& term : point.terms) {
+    terms.push_back({{"blob", term.blob}, {"coefficient", term.coefficient}});
+  }
+  return Dump({{"alpha", point.alpha}, {"terms", std::move(terms)}, {"accuracies", std::move(accuracies)}});
 }
 
 std::string ToLogData(std::string_view severity, std::string_view message) {
@@ -100,8 +104,11 @@ std::optional<v1::StepProgress> ToStepProgress(const sched::Event& event, const 
   return progress;
 }
 
-JobEventConverter::JobEventConverter(std::string model, std::string checkpoint, std::vector<std::string> step_names)
-    : model_(std::move(model)), checkpoint_(std::move(checkpoint)), step_names_(std::move(step_names)) {}
+JobEventConverter::JobEventConverter(std::string model, CheckpointOfBlob checkpoint_of_blob,
+                                     std::vector<std::string> step_names)
+    : model_(std::move(model)),
+      checkpoint_of_blob_(std::move(checkpoint_of_blob)),
+      step_names_(std::move(step_names)) {}
 
 v1::PatchJobEvent JobEventConverter::Convert(const sched::Event& event) {
   v1::PatchJobEvent result;
@@ -118,9 +125,15 @@ v1::PatchJobEvent JobEventConverter::Convert(const sched::Event& event) {
     v1::SweepPoint& point = *result.mutable_point();
     point.set_alpha(NumberIn(data, "alpha").value_or(0));
     point.mutable_mixture()->set_model(model_);
-    auto* term = point.mutable_mixture()->add_terms();
-    term->set_checkpoint(checkpoint_);
-    term->set_coefficient(point.alpha());
+    const auto terms = data.find("terms");
+    if (terms != data.end() && terms->is_array()) {
+      for (const Json& one : *terms) {
+        if (!one.is_object()) continue;
+        auto* term = point.mutable_mixture()->add_terms();
+        term->set_checkpoint(checkpoint_of_blob_(TextIn(one, "blob")));
+        term->set_coefficient(NumberIn(one, "coefficient").value_or(0));
+      }
+    }
     const auto accuracies = data.find("accuracies");
     if (accuracies != data.end() && accuracies->is_array()) {
       for (const Json& one : *accuracies) {

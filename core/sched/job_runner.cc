@@ -171,7 +171,7 @@ absl::Status JobRunner::FinishStep(ActiveJob& active, int index) {
   if (result.ok()) {
     step.state = StepState::kSucceeded;
     step.result = *std::move(result);
-    auto made = completion_.OnStepSucceeded(active.job, step, step.result);
+    auto made = completion_.OnStepSucceeded(active.job, change.steps, step, step.result);
     if (made.ok()) {
       checkpoints = *std::move(made);
       Settle(active, change);

@@ -28,11 +28,11 @@ class StepCompletion {
     return step.spec;
   }
 
-  // The checkpoints that a step made, from its result; they are stored together with its success. An error fails the
-  // step.
-  virtual absl::StatusOr<std::vector<store::CheckpointRecord>> OnStepSucceeded(const store::JobRecord& job,
-                                                                               const store::StepRecord& step,
-                                                                               std::string_view result) = 0;
+  // The checkpoints that a step made, from its result; they are stored together with its success. `steps` are all steps
+  // of the job, those that it depends on with their results. An error fails the step.
+  virtual absl::StatusOr<std::vector<store::CheckpointRecord>> OnStepSucceeded(
+      const store::JobRecord& job, const std::vector<store::StepRecord>& steps, const store::StepRecord& step,
+      std::string_view result) = 0;
 
   // The result of a job, all of whose steps have succeeded (their results are in the records). An error fails the job.
   virtual absl::StatusOr<std::string> JobResult(const store::JobRecord& job,

@@ -250,14 +250,14 @@ absl::StatusOr<CardContent> ModelService::DescribeForCard(const Resolution& reso
     MP_ASSIGN_OR_RETURN(const store::CheckpointRecord record, context_.resolver.FindCheckpoint(term.checkpoint()));
     MP_ASSIGN_OR_RETURN(content.checkpoints.emplace_back(), ToMessage(record));
   }
-  if (content.checkpoints.size() != 1) return content;
+  if (content.checkpoints.empty()) return content;
   const auto job_id = ParseResourceName(kPatchJobs, content.checkpoints[0].lineage().patch_job());
   if (!job_id.ok()) return content;  // no job made it
   const auto job = context_.metadata.GetJob(*job_id);
   if (!job.ok()) return content;  // deleted meanwhile
   MP_ASSIGN_OR_RETURN(const auto steps, context_.metadata.ListSteps(*job_id));
   MP_ASSIGN_OR_RETURN(const v1::PatchJob message, ToMessage(*job, steps, std::nullopt));
-  content.accuracies = MeasuredAt(message.result(), content.mixture.terms(0).coefficient());
+  content.accuracies = MeasuredAt(message.result(), content.mixture);
   return content;
 }
 

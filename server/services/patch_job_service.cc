@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
 #include "core/tensor/guard.h"
+#include "server/job_checkpoints.h"
 #include "server/job_messages.h"
 #include "server/resource_names.h"
 #include "server/services/job_end_collection.h"
@@ -45,6 +47,22 @@ class StreamWatcher final : public sched::JobWatcher {
   const std::shared_ptr<void> place_;
   std::optional<v1::PatchJobEvent> pending_;
 };
+
+// Finds the checkpoints of a job by their blobs. The steps that make them may end while the job is watched, so they are
+// read again for a blob that is not known yet.
+JobEventConverter::CheckpointOfBlob CheckpointNamesOf(store::MetadataStore& metadata, const std::string& job_id,
+                                                      const v1::PatchJobSpec& spec) {
+  auto known = std::make_shared<std::map<std::string, std::string>>();
+  return [&metadata, job_id, spec, known](const std::string& blob) -> std::string {
+    if (const auto found = known->find(blob); found != known->end()) return found->second;
+    const auto steps = metadata.ListSteps(job_id);
+    if (!steps.ok()) return "";
+    const auto names = CheckpointNamesByBlob(spec, *steps);
+    if (names.ok()) *known = *names;
+    const auto found = known->find(blob);
+    return found == known->end() ? "" : found->second;
+  };
+}
 
 absl::StatusOr<std::string> JobId(const std::string& name) {
   auto id = ParseResourceName(kPatchJobs, name);
@@ -174,7 +192,8 @@ absl::Status PatchJobService::StartWatch(const v1::WatchPatchJobRequest& request
                                    fmt::format("{} watches are open already", context_.options.maximum_watches));
   }
   std::shared_ptr<void> place(nullptr, [this](void*) { watches_.fetch_sub(1); });
-  JobEventConverter converter(stored.spec().model(), ResourceName(kCheckpoints, id), StepNames(steps));
+  JobEventConverter converter(stored.spec().model(), CheckpointNamesOf(context_.metadata, id, stored.spec()),
+                              StepNames(steps));
   auto watcher =
       std::make_shared<StreamWatcher>(stream, std::move(converter), request.after_event_number(), std::move(place));
   MP_ASSIGN_OR_RETURN(const int64_t watch, context_.scheduler.Subscribe(id, /*from_number=*/1, std::move(watcher)));

@@ -77,15 +77,14 @@ class CancellationWatch {
 // Writes what the step says into the event log. A full disk must not end a training: then events are lost.
 class EventLogEvents final : public train::StepEvents {
  public:
-  EventLogEvents(sched::EventLogWriter& writer, int64_t search_points, base::Logger& log)
-      : writer_(writer), search_points_(search_points), log_(log) {}
+  EventLogEvents(sched::EventLogWriter& writer, base::Logger& log) : writer_(writer), log_(log) {}
 
   void Progress(const train::TrainingProgress& progress) override {
     Append(sched::kProgressEvent, ToEventData(progress));
   }
-  void SearchPoint(const patch::AlphaAccuracies& point) override {
-    Append(sched::kResultEvent, ToEventData(point));
-    Append(sched::kProgressEvent, ToSearchProgressData(++points_done_, search_points_));
+  void SearchPoint(const train::CurvePoint& point) override { Append(sched::kResultEvent, ToEventData(point)); }
+  void SearchProgress(int64_t done, int64_t total) override {
+    Append(sched::kProgressEvent, ToSearchProgressData(done, total));
   }
   void Log(std::string_view message) override {
     log_.Info(message);
@@ -101,16 +100,9 @@ class EventLogEvents final : public train::StepEvents {
   }
 
   sched::EventLogWriter& writer_;
-  const int64_t search_points_;
   base::Logger& log_;
-  int64_t points_done_ = 0;
   bool failed_ = false;
 };
-
-int64_t SearchPoints(const train::StepSpec& spec) {
-  const auto* search = std::get_if<train::SearchSpec>(&spec.work);
-  return search == nullptr ? 0 : static_cast<int64_t>(search->alphas.size());
-}
 
 // The spec, with what the lease says about device, memory and threads.
 absl::StatusOr<train::StepSpec> ReadSpec(const std::string& step_directory) {
@@ -153,7 +145,7 @@ absl::StatusOr<std::string> RunStepIn(const std::string& step_directory, const b
   MP_RETURN_IF_ERROR(PrepareProcess(spec, log));
   MP_ASSIGN_OR_RETURN(sched::EventLogWriter writer,
                       sched::EventLogWriter::Open(sched::EventLogPath(step_directory), clock));
-  EventLogEvents events(writer, SearchPoints(spec), log);
+  EventLogEvents events(writer, log);
   return tensor::Guarded([&] { return train::RunStep(spec, {clock, Version()}, cancellation, events); });
 }
 

@@ -60,6 +60,7 @@ class FakeCompletion final : public StepCompletion {
     return spec;
   }
   absl::StatusOr<std::vector<store::CheckpointRecord>> OnStepSucceeded(const store::JobRecord& job,
+                                                                       const std::vector<store::StepRecord>&,
                                                                        const store::StepRecord& step,
                                                                        std::string_view result) override {
     if (!step_error.ok()) return step_error;

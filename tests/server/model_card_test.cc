@@ -45,29 +45,6 @@ TEST(ModelCardTest, TellsWhatWasMixedAndMeasured) {
   EXPECT_THAT(card, HasSubstr("\"seed\": \"7\""));
 }
 
-TEST(ModelCardTest, OnlyWhatWasMeasuredAtThisAlphaCounts) {
-  v1::PatchJobResult result;
-  result.set_alpha(0.5);
-  for (const double alpha : {0.0, 0.5, 1.0}) {
-    v1::SweepPoint& point = *result.add_points();
-    point.set_alpha(alpha);
-    point.add_accuracies()->set_accuracy(0.1 + alpha / 2);
-  }
-  v1::FinalAccuracy& last = *result.add_final_accuracies();
-  last.mutable_zero_shot()->set_accuracy(0.11);
-  last.mutable_patched()->set_accuracy(0.36);
-  last.mutable_fine_tuned()->set_accuracy(0.61);
-  const auto values = [&](double alpha) {
-    std::vector<double> found;
-    for (const v1::TaskAccuracy& accuracy : MeasuredAt(result, alpha)) found.push_back(accuracy.accuracy());
-    return found;
-  };
-  EXPECT_THAT(values(0), ElementsAre(DoubleEq(0.1), DoubleEq(0.11)));
-  EXPECT_THAT(values(0.5), ElementsAre(DoubleEq(0.35), DoubleEq(0.36)));
-  EXPECT_THAT(values(1), ElementsAre(DoubleEq(0.6), DoubleEq(0.61)));
-  EXPECT_THAT(values(0.3), ElementsAre());
-}
-
 TEST(ModelCardTest, AModelAloneSaysThatNothingWasMixed) {
   EXPECT_THAT(ModelCard({}, v1::EXPORT_LAYOUT_UNSPECIFIED, "1"), HasSubstr("Nothing was mixed in"));
 }
