@@ -12,7 +12,7 @@
 namespace modelpatch::server {
 namespace {
 
-v1::ComparisonKind ToMessage(train::ComparisonKind kind) {
+v1::ComparisonKind KindMessage(train::ComparisonKind kind) {
   switch (kind) {
     case train::ComparisonKind::kUnpatched:
       return v1::COMPARISON_KIND_UNPATCHED;
@@ -36,7 +36,7 @@ v1::ComparisonKind ToMessage(train::ComparisonKind kind) {
   return v1::COMPARISON_KIND_UNSPECIFIED;
 }
 
-v1::ConfidenceInterval ToMessage(const patch::Interval& interval) {
+v1::ConfidenceInterval IntervalMessage(const patch::Interval& interval) {
   v1::ConfidenceInterval message;
   message.set_low(interval.low);
   message.set_high(interval.high);
@@ -147,7 +147,7 @@ class ResultBuilder {
   absl::Status AddComparisons() {
     for (const train::ComparedWeights& compared : search_.comparisons) {
       auto* message = result_.add_comparisons();
-      message->set_kind(ToMessage(compared.kind));
+      message->set_kind(KindMessage(compared.kind));
       if (compared.kind != train::ComparisonKind::kSpecialised) {
         MP_ASSIGN_OR_RETURN(*message->mutable_mixture(), Named(compared.terms));
       }
@@ -189,10 +189,10 @@ class ResultBuilder {
   }
 
   static void AddDetails(const train::TaskDetails& details, bool has_fine_tuned, v1::FinalAccuracy& message) {
-    *message.mutable_zero_shot_interval() = ToMessage(details.zero_shot);
-    *message.mutable_patched_interval() = ToMessage(details.patched);
-    if (has_fine_tuned) *message.mutable_fine_tuned_interval() = ToMessage(details.fine_tuned);
-    *message.mutable_gain_interval() = ToMessage(details.gain);
+    *message.mutable_zero_shot_interval() = IntervalMessage(details.zero_shot);
+    *message.mutable_patched_interval() = IntervalMessage(details.patched);
+    if (has_fine_tuned) *message.mutable_fine_tuned_interval() = IntervalMessage(details.fine_tuned);
+    *message.mutable_gain_interval() = IntervalMessage(details.gain);
     for (size_t i = 0; i < details.classes.size(); ++i) {
       auto* one = message.add_classes();
       one->set_class_name(details.class_names[i]);
