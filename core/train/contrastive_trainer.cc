@@ -9,22 +9,13 @@
 #include "core/model/clip_model.h"
 #include "core/tensor/guard.h"
 #include "core/train/schedule.h"
+#include "core/train/training_loss.h"
 
 namespace modelpatch::train {
 namespace {
 
 // CLIP clips its temperature so that logits are never scaled by more than 100 (Radford et al. 2021, section 2.5).
 constexpr double kMaximumLogitScale = 4.605170185988092;  // ln 100
-
-// Symmetric cross-entropy for logits [B, U] of B images and U captions; image i belongs to caption targets[i].
-at::Tensor ContrastiveLoss(const at::Tensor& logits, const at::Tensor& targets) {
-  const at::Tensor image_loss = at::cross_entropy_loss(logits, targets);
-  // Per caption: the mean over its images of −log softmax over all images.
-  const at::Tensor positives = at::one_hot(targets, logits.size(1)).to(logits.scalar_type());
-  const at::Tensor share = positives / positives.sum(0, true);
-  const at::Tensor text_loss = -(share * at::log_softmax(logits, 0)).sum(0).mean();
-  return (image_loss + text_loss) / 2;
-}
 
 }  // namespace
 
@@ -51,8 +42,7 @@ absl::StatusOr<double> ContrastiveTrainer::Step(const at::Tensor& pixels, const 
         model::NormalizeFeatures(image_encoder_->TrainingForward(image_.weights.parameters(), pixels.to(device)));
     const at::Tensor texts = model::NormalizeFeatures(text_encoder_->Forward(text_.weights.parameters(), captions));
     const at::Tensor scale = text_.weights.parameters().back().exp();
-    const at::Tensor loss =
-        ContrastiveLoss(at::mm(images, texts.t()) * scale, torch::tensor(caption_of, at::kLong).to(device));
+    const at::Tensor loss = ContrastiveLoss(at::mm(images, texts.t()) * scale, caption_of);
     loss.backward();
     const double value = loss.item<double>();
     const double norm = std::hypot(GradientNorm(image_.weights), GradientNorm(text_.weights));

@@ -1,8 +1,7 @@
 // ContrastiveTrainer: trains both towers of a CLIP on images and captions.
 //
 // One thread. The loss is CLIP's symmetric cross-entropy, where all images of one concept in a batch share one caption
-// and count as its positives (as in supervised contrastive learning, Khosla et al. 2020): with few concepts and large
-// batches the plain loss would push apart what belongs together.
+// and count as its positives (ContrastiveLoss).
 #pragma once
 
 #include <memory>

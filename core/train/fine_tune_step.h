@@ -1,4 +1,4 @@
-// The fine-tuning step: opens model and task, trains, stores the checkpoint's blob.
+// The fine-tuning step: opens model and tasks, trains, stores the blobs of what the training made.
 #pragma once
 
 #include "core/train/step_result.h"

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,20 +11,6 @@ namespace modelpatch::train {
 namespace {
 
 using nlohmann::json;
-
-absl::Status BadOption(std::string_view field, std::string_view message) {
-  return base::WithField(base::InvalidArgument("BAD_FINE_TUNE_OPTION", message), field);
-}
-
-absl::Status CheckRange(std::string_view field, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return BadOption(field, fmt::format("{} is {}; it must lie in [{}, {}]", field, value, low, high));
-}
-
-absl::Status CheckRange(std::string_view field, double value, double low, double high) {
-  if (std::isfinite(value) && value >= low && value <= high) return absl::OkStatus();
-  return BadOption(field, fmt::format("{} is {}; it must lie in [{}, {}]", field, value, low, high));
-}
 
 json ToJson(const NamedTask& task) {
   return {{"name", task.name}, {"source", json::parse(data::TaskSourceToJson(task.source))}};
@@ -149,20 +134,6 @@ absl::StatusOr<StepSpec> ParseSpec(const json& object) {
 }
 
 }  // namespace
-
-absl::Status CheckFineTuneOptions(const FineTuneOptions& options) {
-  MP_RETURN_IF_ERROR(CheckRange("steps", options.steps, int64_t{1}, int64_t{10'000'000}));
-  MP_RETURN_IF_ERROR(CheckRange("batch_size", options.batch_size, int64_t{1}, int64_t{65'536}));
-  MP_RETURN_IF_ERROR(CheckRange("learning_rate", options.learning_rate, 1e-12, 10.0));
-  // Beyond the last step the cosine would divide by nothing.
-  MP_RETURN_IF_ERROR(CheckRange("warmup_steps", options.warmup_steps, int64_t{0}, options.steps));
-  MP_RETURN_IF_ERROR(CheckRange("weight_decay", options.weight_decay, 0.0, 10.0));
-  MP_RETURN_IF_ERROR(CheckRange("beta1", options.beta1, 0.0, 0.999999));
-  MP_RETURN_IF_ERROR(CheckRange("beta2", options.beta2, 0.0, 0.999999));
-  MP_RETURN_IF_ERROR(CheckRange("epsilon", options.epsilon, 1e-16, 1.0));
-  MP_RETURN_IF_ERROR(CheckRange("gradient_clip", options.gradient_clip, 0.0, 1e6));
-  return CheckRange("validation_interval_steps", options.validation_interval_steps, int64_t{0}, options.steps);
-}
 
 std::string StepSpecToJson(const StepSpec& spec) {
   json object = {{"version", 2},

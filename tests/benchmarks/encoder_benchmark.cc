@@ -43,7 +43,7 @@ void BM_TrainingStep(benchmark::State& state) {
   for (int64_t i = 0; i < batch; ++i) labels.push_back(static_cast<int32_t>(i % kClasses));
   train::FineTuneOptions options;
   options.steps = 1'000'000;
-  train::FineTuner tuner(model, {std::make_shared<const at::Tensor>(embeddings), {}, 0}, options);
+  train::FineTuner tuner({model, {std::make_shared<const at::Tensor>(embeddings), {}, 0}}, options);
 
   PlainVit plain(config, kEmbeddingWidth);
   torch::optim::AdamW optimizer(plain->parameters(), torch::optim::AdamWOptions(1e-5).weight_decay(0.1));

@@ -31,11 +31,12 @@ class PrintedEvents final : public modelpatch::train::StepEvents {
 std::string ExampleSpec(const std::string& model_directory, const std::string& blob_directory) {
   modelpatch::train::FineTuneSpec work;
   work.model_directory = model_directory;
-  work.task.name = "digits";
-  work.task.source.format = "generator";
-  work.task.source.generator = "digits";
-  work.task.source.generated_train = 5000;
-  work.task.source.generated_validation = 1000;
+  modelpatch::train::NamedTask& task = work.tasks.emplace_back();
+  task.name = "digits";
+  task.source.format = "generator";
+  task.source.generator = "digits";
+  task.source.generated_train = 5000;
+  task.source.generated_validation = 1000;
   work.options.steps = 100;
   work.options.warmup_steps = 10;
   work.options.learning_rate = 1e-4;

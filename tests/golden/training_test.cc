@@ -97,7 +97,7 @@ TEST_F(TrainingGoldenTest, TheRunAndItsCurveMatch) {
   const at::Tensor pixels = data.Get("pixels");
   const at::Tensor labels = data.Get("labels");
   const model::ZeroShotHead head = Head("Shapes");
-  train::FineTuner tuner(model_, head, Options());
+  train::FineTuner tuner({model_, head}, Options());
   for (int64_t step = 0; step < 40; ++step) {
     const int64_t begin = kBatch * (step % kBatches);
     ASSERT_OK_AND_ASSIGN(const train::StepReport report,

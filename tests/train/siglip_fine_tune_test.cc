@@ -20,7 +20,7 @@ TEST(SiglipFineTuneTest, EveryWeightTrainsAndTheLossFalls) {
   options.steps = 30;
   options.warmup_steps = 0;
   options.learning_rate = 1e-2;
-  FineTuner tuner(model, head, options);
+  FineTuner tuner({model, head}, options);
   torch::manual_seed(1);
   const std::vector<int32_t> labels = {0, 1, 0, 1};
   // The classes differ in brightness.
