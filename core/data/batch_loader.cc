@@ -56,6 +56,10 @@ class BatchLoader::Maker {
       const RgbImage ready = Transform(*image, step, position);
       NormalizeToPlanar(ready.pixels.data(), config_, batch.pixels.data() + static_cast<size_t>(position) * values);
       batch.labels[static_cast<size_t>(position)] = dataset_.label(index);
+      if (std::vector<int32_t> candidates = dataset_.candidates(index); !candidates.empty()) {
+        batch.candidates.resize(static_cast<size_t>(batch.count));
+        batch.candidates[static_cast<size_t>(position)] = std::move(candidates);
+      }
     }
     return batch;
   } catch (const std::bad_alloc&) {

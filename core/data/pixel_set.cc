@@ -27,6 +27,7 @@ absl::Status PreprocessOne(const Dataset& dataset, const PreprocessConfig& confi
   std::copy(ready.pixels.begin(), ready.pixels.end(),
             result.pixels.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(position) * bytes));
   result.labels[static_cast<size_t>(position)] = dataset.label(index);
+  result.candidates[static_cast<size_t>(position)] = dataset.candidates(index);
   return absl::OkStatus();
 }
 
@@ -47,7 +48,7 @@ absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const Preproc
   PixelSet result;
   try {
     if (maximum_examples > 0 && maximum_examples < dataset.size()) {
-      indices = StratifiedSubset(LabelsOf(dataset), maximum_examples, kSubsetSeed);
+      indices = StratifiedSubset(StrataOf(dataset), maximum_examples, kSubsetSeed);
     } else {
       indices.resize(static_cast<size_t>(dataset.size()));
       std::iota(indices.begin(), indices.end(), int64_t{0});
@@ -55,6 +56,7 @@ absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const Preproc
     result.count = static_cast<int64_t>(indices.size());
     result.image_size = config.image_size;
     result.labels.resize(indices.size());
+    result.candidates.resize(indices.size());
     if (indices.size() > result.pixels.max_size() / BytesPerImage(config.image_size)) throw std::bad_alloc();
     result.pixels.resize(indices.size() * BytesPerImage(config.image_size));
   } catch (const std::bad_alloc&) {
@@ -64,6 +66,9 @@ absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const Preproc
   MP_RETURN_IF_ERROR(ForEachExample(result.count, threads, cancellation, [&](int64_t position) {
     return PreprocessOne(dataset, config, indices[static_cast<size_t>(position)], position, result);
   }));
+  if (std::all_of(result.candidates.begin(), result.candidates.end(), [](const auto& own) { return own.empty(); })) {
+    result.candidates.clear();
+  }
   return result;
 }
 

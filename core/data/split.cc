@@ -76,6 +76,11 @@ std::vector<bool> Choose(const Groups& groups, const std::vector<int64_t>& share
 
 }  // namespace
 
+std::vector<int32_t> StrataOf(const Dataset& dataset) {
+  if (dataset.size() == 0 || dataset.candidates(0).empty()) return LabelsOf(dataset);
+  return std::vector<int32_t>(static_cast<size_t>(dataset.size()));
+}
+
 absl::StatusOr<SplitIndices> StratifiedSplit(std::span<const int32_t> labels, double fraction, uint64_t seed) {
   if (!(fraction > 0.0 && fraction < 1.0)) {
     return base::InvalidArgument("BAD_VALIDATION_FRACTION",

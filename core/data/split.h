@@ -10,8 +10,13 @@
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/data/dataset.h"
 
 namespace modelpatch::data {
+
+// What the choices below are stratified by: the labels. Examples with candidates of their own are one stratum (all 0):
+// their answers may be as many as they are, and then each would be a class that gives nothing.
+std::vector<int32_t> StrataOf(const Dataset& dataset);
 
 struct SplitIndices {
   std::vector<int64_t> train;

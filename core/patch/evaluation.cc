@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "core/model/candidate_mask.h"
 #include "core/model/class_prompts.h"
 #include "core/model/encoder_weights.h"
 #include "core/tensor/compat.h"
@@ -20,6 +21,12 @@ at::Tensor NormalizedBatch(const data::PixelSet& pixels, int64_t begin, int64_t 
   at::Tensor batch = at::empty({end - begin, 3, pixels.image_size.height, pixels.image_size.width}, at::kFloat);
   pixels.Normalize(begin, end, preprocess, batch.data_ptr<float>());
   return batch;
+}
+
+// Of the examples [begin, end); empty if all have all classes.
+std::span<const std::vector<int32_t>> CandidatesOf(const data::PixelSet& pixels, int64_t begin, int64_t end) {
+  if (pixels.candidates.empty()) return {};
+  return std::span(pixels.candidates).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
 }
 
 }  // namespace
@@ -69,7 +76,7 @@ absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, con
       MP_ASSIGN_OR_RETURN(const at::Tensor batch,
                           features(weights, NormalizedBatch(*set.pixels, begin, end, model.preprocess)));
       const at::Tensor cosines = at::mm(model::NormalizeFeatures(batch), head.t());
-      const at::Tensor predictions = cosines.argmax(1);
+      const at::Tensor predictions = model::MaskCandidates(cosines, CandidatesOf(*set.pixels, begin, end)).argmax(1);
       const int64_t* predicted = predictions.data_ptr<int64_t>();
       for (int64_t i = begin; i < end; ++i) {
         accuracy.correct += predicted[i - begin] == set.pixels->labels[static_cast<size_t>(i)] ? 1 : 0;

@@ -63,7 +63,8 @@ absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, c
                                                 const base::CancellationToken& cancellation,
                                                 const HeadFunction& find_head = nullptr);
 
-// The predicted class of every example of the set: argmax of the cosines, first maximum. CANCELLED between batches.
+// The predicted class of every example of the set: argmax of the cosines, among an example's candidates where it has
+// its own; first maximum. CANCELLED between batches.
 absl::StatusOr<std::vector<int32_t>> EvaluatePredictions(const model::ClipModel& model,
                                                          const tensor::WeightSet& weights, const EvaluationSet& set,
                                                          const FeatureFunction& features,

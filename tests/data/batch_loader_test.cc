@@ -130,6 +130,17 @@ TEST(BatchLoader, WithoutAugmentationIsTheEvaluationTransform) {
   }
 }
 
+TEST(BatchLoader, EveryExampleBringsItsCandidates) {
+  const auto dataset = std::make_shared<const testing::PairedDataset>(10, 10);
+  BatchLoader loader(dataset, Config(), Options(7));
+  for (const Batch& batch : Take(loader, 3)) {
+    ASSERT_EQ(batch.candidates.size(), 7u);
+    for (size_t i = 0; i < 7; ++i) EXPECT_EQ(batch.candidates[i], dataset->candidates(batch.labels[i])) << i;
+  }
+  BatchLoader all_classes(Numbered(10), Config(), Options(7));
+  EXPECT_TRUE(Take(all_classes, 1)[0].candidates.empty());
+}
+
 TEST(BatchLoader, AnErrorComesAtItsStepAndStays) {
   for (const int threads : {1, 3}) {
     BatchLoaderOptions options = Options(4);

@@ -1,6 +1,7 @@
 // Small files of the dataset formats, as bytes, and a dataset that counts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -39,6 +40,25 @@ class CountingDataset final : public data::Dataset {
   const int32_t classes_;
   const int width_, height_;
   const int64_t broken_;
+};
+
+// The same, each example told apart from the class after its own alone.
+class PairedDataset final : public data::Dataset {
+ public:
+  PairedDataset(int64_t size, int32_t classes) : whole_(size, classes, 12, 10), classes_(classes) {}
+
+  int64_t size() const override { return whole_.size(); }
+  int32_t label(int64_t index) const override { return whole_.label(index); }
+  std::vector<int32_t> candidates(int64_t index) const override {
+    const int32_t own = label(index);
+    const int32_t other = (own + 1) % classes_;
+    return {std::min(own, other), std::max(own, other)};
+  }
+  absl::StatusOr<data::RgbImage> image(int64_t index) const override { return whole_.image(index); }
+
+ private:
+  const CountingDataset whole_;
+  const int32_t classes_;
 };
 
 }  // namespace modelpatch::testing

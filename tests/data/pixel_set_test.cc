@@ -54,6 +54,24 @@ TEST(PixelSet, TakesAStratifiedChoice) {
   EXPECT_EQ(set.pixels, again.pixels);
 }
 
+TEST(PixelSet, HoldsTheCandidatesOfEveryExample) {
+  const testing::PairedDataset dataset(100, 100);
+  ASSERT_OK_AND_ASSIGN(const PixelSet all, PreprocessDataset(dataset, Config(8), 2, {}));
+  ASSERT_EQ(all.candidates.size(), 100u);
+  for (int64_t i = 0; i < 100; ++i) EXPECT_EQ(all.candidates[static_cast<size_t>(i)], dataset.candidates(i));
+  ASSERT_OK_AND_ASSIGN(const PixelSet some, PreprocessDataset(dataset, Config(8), 2, {}, 20));
+  ASSERT_EQ(some.candidates.size(), 20u);
+  for (size_t i = 0; i < 20; ++i) EXPECT_EQ(some.candidates[i], dataset.candidates(some.labels[i]));
+  ASSERT_OK_AND_ASSIGN(const PixelSet none, PreprocessDataset(CountingDataset(5, 5, 9, 9), Config(8), 1, {}));
+  EXPECT_TRUE(none.candidates.empty());
+}
+
+TEST(PixelSet, AChoiceAmongExamplesWithCandidatesFavoursNoAnswer) {
+  // Stratified by answers that occur once each, the first 20 would be taken.
+  ASSERT_OK_AND_ASSIGN(const PixelSet some, PreprocessDataset(testing::PairedDataset(100, 100), Config(8), 1, {}, 20));
+  EXPECT_GT(*std::max_element(some.labels.begin(), some.labels.end()), 60);
+}
+
 TEST(PixelSet, ReportsTheFirstBrokenExample) {
   const CountingDataset dataset(100, 4, 9, 9, /*broken=*/57);
   for (const int threads : {1, 4}) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "tests/data/dataset_samples.h"
 #include "tests/support/status_matchers.h"
 
 namespace modelpatch::data {
@@ -65,6 +66,13 @@ TEST(StratifiedSplit, RefusesFractionsOutsideTheUnitInterval) {
   for (const double fraction : {0.0, 1.0, -0.1, 1.5, std::nan("")}) {
     EXPECT_THAT(StratifiedSplit(UnevenLabels(), fraction, 1), FailsWith(kInvalid, "BAD_VALIDATION_FRACTION"));
   }
+}
+
+TEST(Strata, AreTheClassesUnlessExamplesHaveCandidates) {
+  const testing::CountingDataset plain(6, 3, 8, 8);
+  EXPECT_EQ(StrataOf(plain), LabelsOf(plain));
+  EXPECT_EQ(StrataOf(testing::PairedDataset(6, 3)), std::vector<int32_t>(6, 0));
+  EXPECT_TRUE(StrataOf(testing::CountingDataset(0, 3, 8, 8)).empty());
 }
 
 TEST(StratifiedSubset, TakesTheNumberAskedForInProportion) {
