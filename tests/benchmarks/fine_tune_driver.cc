@@ -20,8 +20,11 @@ class PrintedEvents final : public modelpatch::train::StepEvents {
     std::fprintf(stderr, "step %ld/%ld loss %.4f, %.0f images/s\n", static_cast<long>(progress.step),
                  static_cast<long>(progress.total_steps), progress.loss, progress.images_per_second);
   }
-  void SearchPoint(const modelpatch::patch::AlphaAccuracies& point) override {
+  void SearchPoint(const modelpatch::train::CurvePoint& point) override {
     std::fprintf(stderr, "alpha %.3f\n", point.alpha);
+  }
+  void SearchProgress(int64_t done, int64_t total) override {
+    std::fprintf(stderr, "evaluation %ld/%ld\n", static_cast<long>(done), static_cast<long>(total));
   }
   void Log(std::string_view message) override {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(message.size()), message.data());

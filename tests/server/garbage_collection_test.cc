@@ -44,7 +44,7 @@ class CollectBlobsTest : public ::testing::Test {
     job.create_time = clock_.Now() - age;
     store::StepRecord step;
     step.job_id = id;
-    step.name = kFineTuneStep;
+    step.name = "fine-tune";
     step.state = store::StepState::kQueued;
     ASSERT_OK(store_->CreateJob(job, {step}));
     job.state = store::JobState::kRunning;

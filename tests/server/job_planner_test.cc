@@ -1,5 +1,6 @@
 #include "server/job_planner.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -36,6 +37,7 @@ class JobPlannerTest : public ::testing::Test {
     ASSERT_OK(store_->InsertModel(model));
     AddTask("digits", 10, 100);
     AddTask("shapes", 10, 100);
+    AddTask("letters", 26, 100);
     AddTask("one-class", 1, 100);
     AddTask("untrained", 10, 0);
     resolver_ = std::make_unique<MixtureResolver>(*store_, "/models");
@@ -88,11 +90,14 @@ TEST_F(JobPlannerTest, PlansTwoStepsThatTheWorkersUnderstand) {
   ASSERT_OK_AND_ASSIGN(const train::StepSpec first, train::StepSpecFromJson(planned.steps[0].spec));
   const auto& fine_tune = std::get<train::FineTuneSpec>(first.work);
   EXPECT_EQ(fine_tune.model_directory, "/models/model-digest");
-  EXPECT_EQ(fine_tune.task.source.train, "/tasks/digits-key/train");
+  ASSERT_EQ(fine_tune.tasks.size(), 1u);
+  EXPECT_EQ(fine_tune.tasks[0].source.train, "/tasks/digits-key/train");
+  EXPECT_EQ(fine_tune.start_directory, "");
   EXPECT_EQ(fine_tune.options.steps, 2000);
   ASSERT_OK_AND_ASSIGN(const train::StepSpec second, train::StepSpecFromJson(planned.steps[1].spec));
   const auto& search = std::get<train::SearchSpec>(second.work);
-  EXPECT_EQ(search.fine_tune_directory, "/jobs/job/0-fine-tune");
+  EXPECT_THAT(search.fine_tune_directories, ::testing::ElementsAre("/jobs/job/0-fine-tune"));
+  EXPECT_TRUE(search.comparison.has_value());
   EXPECT_EQ(search.supported_tasks.at(0).name, "shapes");
   EXPECT_EQ(search.alphas.size(), 21u);
 }
@@ -138,14 +143,86 @@ TEST_F(JobPlannerTest, RefusesTasksThatCannotWork) {
   EXPECT_OK(Plan());
 }
 
-TEST_F(JobPlannerTest, RefusesStrategiesThatAreNotThere) {
+TEST_F(JobPlannerTest, AStrategyTakesItsNumberOfTasks) {
   spec().set_strategy(v1::STRATEGY_JOINT);
-  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "STRATEGY_NOT_SUPPORTED"));
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "TOO_FEW_TASKS"));
   spec().set_strategy(v1::STRATEGY_SINGLE);
-  spec().add_patching_tasks("tasks/untrained");
-  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "STRATEGY_NOT_SUPPORTED"));
+  spec().add_patching_tasks("tasks/letters");
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "TOO_MANY_TASKS"));
+  EXPECT_EQ(base::FieldOf(Plan().status()), "patch_job.spec.patching_tasks");
   spec().clear_patching_tasks();
   EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "NO_TASKS"));
+  spec().set_strategy(static_cast<v1::Strategy>(77));
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "BAD_STRATEGY"));
+}
+
+TEST_F(JobPlannerTest, WhatBelongsToOneStrategyIsRefusedByTheOthers) {
+  spec().add_patching_tasks("tasks/letters");
+  spec().set_strategy(v1::STRATEGY_JOINT);
+  spec().set_order_seed(1);
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "UNEXPECTED_FIELD"));
+  EXPECT_EQ(base::FieldOf(Plan().status()), "patch_job.spec.order_seed");
+  spec().clear_order_seed();
+  spec().mutable_coefficient_search()->mutable_exhaustive();
+  EXPECT_EQ(base::FieldOf(Plan().status()), "patch_job.spec.coefficient_search");
+  spec().set_strategy(v1::STRATEGY_PARALLEL);
+  EXPECT_OK(Plan());
+  spec().mutable_merge()->mutable_ties();
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "UNEXPECTED_FIELD"));
+}
+
+TEST_F(JobPlannerTest, CoefficientsOutsideTheirSpaceAreRefused) {
+  spec().add_patching_tasks("tasks/letters");
+  spec().set_strategy(v1::STRATEGY_PARALLEL);
+  auto& exhaustive = *spec().mutable_coefficient_search()->mutable_exhaustive();
+  exhaustive.add_coefficients(0.5);
+  exhaustive.add_coefficients(1.5);
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "BAD_SEARCH_OPTION"));
+  EXPECT_EQ(base::FieldOf(Plan().status()), "patch_job.spec.coefficient_search.exhaustive.coefficients[1]");
+  exhaustive.set_coefficients(1, 1);
+  ASSERT_OK_AND_ASSIGN(const PlannedJob planned, Plan());
+  ASSERT_OK_AND_ASSIGN(const v1::PatchJob stored, StoredJob(planned.job));
+  EXPECT_THAT(stored.spec().coefficient_search().exhaustive().coefficients(), ::testing::ElementsAre(0, 0.5, 1));
+}
+
+TEST_F(JobPlannerTest, NamesOfAllItsCheckpointsMustBeFree) {
+  spec().add_patching_tasks("tasks/letters");
+  spec().set_strategy(v1::STRATEGY_SEQUENTIAL);
+  store::CheckpointRecord checkpoint;
+  checkpoint.id = "job-uninterpolated-2";
+  checkpoint.model_id = "m";
+  checkpoint.blob_digest = "b";
+  checkpoint.manifest_json = "{}";
+  checkpoint.create_time = clock_.Now();
+  ASSERT_OK(store_->InsertCheckpoint(checkpoint));
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kAlreadyExists, "CHECKPOINT_ALREADY_EXISTS"));
+  spec().set_skip_comparisons(true);
+  EXPECT_OK(Plan());
+  request_.set_patch_job_id(std::string(62, 'j'));
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "BAD_RESOURCE_ID"));
+}
+
+TEST_F(JobPlannerTest, ExistingCheckpointsAreMixedInOneStep) {
+  for (const char* id : {"first", "second"}) {
+    store::CheckpointRecord checkpoint;
+    checkpoint.id = id;
+    checkpoint.model_id = "m";
+    checkpoint.blob_digest = std::string("blob-") + id;
+    checkpoint.manifest_json = "{}";
+    checkpoint.create_time = clock_.Now();
+    ASSERT_OK(store_->InsertCheckpoint(checkpoint));
+  }
+  spec().set_strategy(v1::STRATEGY_PARALLEL);
+  spec().add_checkpoints("checkpoints/first");
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "TOO_FEW_CHECKPOINTS"));
+  spec().add_checkpoints("checkpoints/first");
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "DUPLICATE_CHECKPOINT"));
+  spec().set_checkpoints(1, "checkpoints/second");
+  ASSERT_OK_AND_ASSIGN(const PlannedJob planned, Plan());
+  ASSERT_EQ(planned.steps.size(), 1u);
+  ASSERT_OK_AND_ASSIGN(const train::StepSpec step, train::StepSpecFromJson(planned.steps[0].spec));
+  EXPECT_THAT(std::get<train::SearchSpec>(step.work).blobs, ::testing::ElementsAre("blob-first", "blob-second"));
+  EXPECT_EQ(planned.job.uses.size(), 5u);
 }
 
 TEST_F(JobPlannerTest, OnlyAFixedAlphaNeedsNoSupportedTask) {

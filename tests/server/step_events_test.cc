@@ -11,6 +11,8 @@ namespace {
 
 const std::vector<std::string> kSteps = {"fine-tune", "search"};
 
+std::string CheckpointOfBlob(const std::string& blob) { return "checkpoints/of-" + blob; }
+
 sched::Event MakeEvent(const char* type, std::string data, int step = -1) {
   sched::Event event;
   event.number = 7;
@@ -23,7 +25,7 @@ sched::Event MakeEvent(const char* type, std::string data, int step = -1) {
 
 TEST(StepEventsTest, ProgressSurvivesTheLog) {
   const train::TrainingProgress progress{3, 10, 0.5, 1e-5, 2.5, 100, 7, 0.25};
-  JobEventConverter converter("models/m", "checkpoints/c", kSteps);
+  JobEventConverter converter("models/m", CheckpointOfBlob, kSteps);
   const v1::PatchJobEvent event = converter.Convert(MakeEvent(sched::kProgressEvent, ToEventData(progress), 0));
   EXPECT_EQ(event.number(), 7);
   EXPECT_EQ(event.time().seconds(), 1767323045);
@@ -44,12 +46,13 @@ TEST(StepEventsTest, ALossThatIsNotANumberIsAbsent) {
 }
 
 TEST(StepEventsTest, APointNamesTheMixture) {
-  const patch::AlphaAccuracies point{0.25, {{"digits", patch::TaskRole::kPatching, data::Split::kValidation, 3, 4}}};
-  JobEventConverter converter("models/m", "checkpoints/c", kSteps);
+  const train::CurvePoint point{
+      0.25, {{"b", 0.25}}, {{"digits", patch::TaskRole::kPatching, data::Split::kValidation, 3, 4}}};
+  JobEventConverter converter("models/m", CheckpointOfBlob, kSteps);
   const v1::PatchJobEvent event = converter.Convert(MakeEvent(sched::kResultEvent, ToEventData(point), 1));
   EXPECT_EQ(event.point().alpha(), 0.25);
   EXPECT_EQ(event.point().mixture().model(), "models/m");
-  EXPECT_EQ(event.point().mixture().terms(0).checkpoint(), "checkpoints/c");
+  EXPECT_EQ(event.point().mixture().terms(0).checkpoint(), "checkpoints/of-b");
   EXPECT_EQ(event.point().mixture().terms(0).coefficient(), 0.25);
   ASSERT_EQ(event.point().accuracies_size(), 1);
   EXPECT_EQ(event.point().accuracies(0).task(), "tasks/digits");
@@ -59,7 +62,7 @@ TEST(StepEventsTest, APointNamesTheMixture) {
 }
 
 TEST(StepEventsTest, AStepsChangeCarriesTheJobsState) {
-  JobEventConverter converter("models/m", "checkpoints/c", kSteps);
+  JobEventConverter converter("models/m", CheckpointOfBlob, kSteps);
   converter.Convert(MakeEvent(sched::kJobStateEvent, R"({"state":"RUNNING"})"));
   const v1::PatchJobEvent event = converter.Convert(
       MakeEvent(sched::kStepStateEvent, R"({"name":"fine-tune","state":"FAILED","error":{"message":"why"}})", 0));
@@ -70,7 +73,7 @@ TEST(StepEventsTest, AStepsChangeCarriesTheJobsState) {
 }
 
 TEST(StepEventsTest, UnknownAndDamagedEventsBecomeLogLines) {
-  JobEventConverter converter("models/m", "checkpoints/c", kSteps);
+  JobEventConverter converter("models/m", CheckpointOfBlob, kSteps);
   EXPECT_EQ(converter.Convert(MakeEvent("from_the_future", "{}")).log().message(), "from_the_future");
   EXPECT_TRUE(converter.Convert(MakeEvent(sched::kProgressEvent, "[]")).has_log());
   EXPECT_EQ(converter.Convert(MakeEvent(sched::kLogEvent, ToLogData("warning", "w"))).log().severity(), "warning");

@@ -6,6 +6,7 @@
 #include "core/base/file.h"
 #include "core/model/model_loader.h"
 #include "core/store/blob_store.h"
+#include "core/train/step_inputs.h"
 #include "core/train/step_result.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
@@ -17,11 +18,13 @@ namespace {
 class RecordedEvents final : public StepEvents {
  public:
   void Progress(const TrainingProgress& progress) override { progresses.push_back(progress); }
-  void SearchPoint(const patch::AlphaAccuracies& point) override { alphas.push_back(point.alpha); }
+  void SearchPoint(const CurvePoint& point) override { alphas.push_back(point.alpha); }
+  void SearchProgress(int64_t done, int64_t) override { evaluations = done; }
   void Log(std::string_view) override {}
 
   std::vector<TrainingProgress> progresses;
   std::vector<double> alphas;
+  int64_t evaluations = 0;
 };
 
 class StepRunnerTest : public ::testing::Test {
@@ -44,7 +47,9 @@ class StepRunnerTest : public ::testing::Test {
   }
 
   StepSpec FineTune(uint64_t seed, int64_t steps = 6) const {
-    FineTuneSpec work{scratch_.Path("model"), Task("digits"), {}};
+    FineTuneSpec work;
+    work.model_directory = scratch_.Path("model");
+    work.tasks = {Task("digits")};
     work.options.steps = steps;
     work.options.batch_size = 8;
     work.options.learning_rate = 1e-3;
@@ -62,6 +67,30 @@ class StepRunnerTest : public ::testing::Test {
     return RunStep(spec, {clock_, "test"}, cancellation, events_);
   }
 
+  // Runs a step and leaves its result where later steps look for it.
+  absl::Status RunInto(const std::string& directory, const StepSpec& spec) {
+    MP_ASSIGN_OR_RETURN(const std::string result, Run(spec));
+    MP_RETURN_IF_ERROR(base::CreateDirectories(scratch_.Path(directory)));
+    testing::WriteTestFile(scratch_.Path(directory + "/result.json"), result);
+    return absl::OkStatus();
+  }
+
+  SearchSpec Search(const std::vector<std::string>& patching) const {
+    SearchSpec work;
+    work.model_directory = scratch_.Path("model");
+    for (const std::string& task : patching) work.patching_tasks.push_back(Task(task));
+    work.supported_tasks = {Task("shapes")};
+    work.alphas = {0, 0.25, 0.5, 1};
+    return work;
+  }
+
+  absl::StatusOr<SearchResult> RunSearch(const SearchSpec& work) {
+    StepSpec spec = FineTune(1);
+    spec.work = work;
+    MP_ASSIGN_OR_RETURN(const std::string json, Run(spec));
+    return SearchResultFromJson(json);
+  }
+
   const testing::ScratchDirectory scratch_;
   const base::SystemClock clock_;
   RecordedEvents events_;
@@ -71,8 +100,9 @@ TEST_F(StepRunnerTest, FineTunesAndReports) {
   ASSERT_OK_AND_ASSIGN(const std::string json, Run(FineTune(1)));
   ASSERT_OK_AND_ASSIGN(const FineTuneResult result, FineTuneResultFromJson(json));
   EXPECT_EQ(result.steps, 6);
-  EXPECT_EQ(result.validation_total, 40);
-  EXPECT_EQ(result.validation_accuracy, static_cast<double>(result.validation_correct) / 40);
+  ASSERT_EQ(result.validation.size(), 1u);
+  EXPECT_EQ(result.validation[0].task, "digits");
+  EXPECT_EQ(result.validation[0].total, 40);
   EXPECT_TRUE(std::filesystem::exists(scratch_.Path("blobs/" + result.blob + ".safetensors")));
   ASSERT_FALSE(events_.progresses.empty());
   EXPECT_EQ(events_.progresses.back().step, 6);
@@ -90,27 +120,112 @@ TEST_F(StepRunnerTest, TheSeedDecidesEveryBit) {
 }
 
 TEST_F(StepRunnerTest, SearchesWhatWasFineTuned) {
-  ASSERT_OK_AND_ASSIGN(const std::string fine_tuned, Run(FineTune(1)));
-  testing::WriteTestFile(scratch_.Path("fine-tune/result.json"), fine_tuned);
-  StepSpec spec = FineTune(1);
-  SearchSpec work;
-  work.model_directory = scratch_.Path("model");
-  work.fine_tune_directory = scratch_.Path("fine-tune");
-  work.patching_tasks = {Task("digits")};
-  work.supported_tasks = {Task("shapes")};
-  work.alphas = {0, 0.25, 0.5, 1};
-  spec.work = work;
-  ASSERT_OK_AND_ASSIGN(const std::string json, Run(spec));
-  ASSERT_OK_AND_ASSIGN(const SearchResult result, SearchResultFromJson(json));
+  ASSERT_OK(RunInto("fine-tune", FineTune(1)));
+  SearchSpec work = Search({"digits"});
+  work.fine_tune_directories = {scratch_.Path("fine-tune")};
+  work.comparison.emplace();
+  ASSERT_OK_AND_ASSIGN(const SearchResult result, RunSearch(work));
   EXPECT_EQ(events_.alphas, work.alphas);
-  ASSERT_EQ(result.validation.size(), 4u);
-  EXPECT_EQ(result.validation[0].accuracies[0].total, 40);
-  EXPECT_EQ(result.test.front().accuracies[0].total, 50);
-  EXPECT_EQ(result.test.front().alpha, 0);
-  EXPECT_EQ(result.test.back().alpha, 1);
+  EXPECT_EQ(events_.evaluations, 4);
+  ASSERT_EQ(result.curve.size(), 4u);
+  EXPECT_EQ(result.curve[0].accuracies[0].total, 40);
+  EXPECT_EQ(result.search.method, "line");
+  ASSERT_EQ(result.comparisons.size(), 3u);
+  EXPECT_EQ(result.comparisons[0].kind, ComparisonKind::kUnpatched);
+  EXPECT_EQ(result.comparisons[1].kind, ComparisonKind::kPatched);
+  EXPECT_EQ(result.comparisons[2].kind, ComparisonKind::kFineTuned);
+  EXPECT_EQ(result.comparisons[2].accuracies[0].total, 50);
+  EXPECT_EQ(result.comparisons[2].accuracies[0].split, data::Split::kTest);
+  ASSERT_EQ(result.details.size(), 2u);
+  int64_t correct = 0;
+  for (const ClassCorrect& one : result.details[0].classes) correct += one.fine_tuned;
+  EXPECT_EQ(correct, result.comparisons[2].accuracies[0].correct);
   EXPECT_GT(result.cka.at("shapes"), 0.0);
   EXPECT_LT(result.weight_cosine, 1.0);
   EXPECT_GT(result.weight_cosine, 0.9);
+}
+
+TEST_F(StepRunnerTest, ASequenceMixesWhatItPatchedSoFar) {
+  ASSERT_OK(RunInto("first", FineTune(1)));
+  SearchSpec search = Search({"digits"});
+  search.policy = patch::AlphaPolicy::kFixed;
+  search.fixed_alpha = 0.5;
+  search.fine_tune_directories = {scratch_.Path("first")};
+  StepSpec step = FineTune(1);
+  step.work = search;
+  ASSERT_OK(RunInto("search", step));
+  StepSpec second = FineTune(2);
+  std::get<FineTuneSpec>(second.work).start_directory = scratch_.Path("search");
+  std::get<FineTuneSpec>(second.work).tasks = {Task("colors")};
+  ASSERT_OK(RunInto("second", second));
+  ASSERT_OK_AND_ASSIGN(const FineTuneResult first_result, ReadFineTuneResult(scratch_.Path("first")));
+  ASSERT_OK_AND_ASSIGN(const FineTuneResult second_result, ReadFineTuneResult(scratch_.Path("second")));
+  EXPECT_EQ(second_result.start, (std::vector<patch::MixtureTerm>{{first_result.blob, 0.5}}));
+
+  search = Search({"digits", "colors"});
+  search.policy = patch::AlphaPolicy::kFixed;
+  search.fixed_alpha = 0.25;
+  search.start_directory = scratch_.Path("search");
+  search.fine_tune_directories = {scratch_.Path("second")};
+  search.comparison = ComparisonSpec{{}, {scratch_.Path("search")}, {scratch_.Path("first"), scratch_.Path("second")}};
+  ASSERT_OK_AND_ASSIGN(const SearchResult result, RunSearch(search));
+  EXPECT_EQ(result.terms, patch::CanonicalTerms(
+                              std::vector<patch::MixtureTerm>{{first_result.blob, 0.375}, {second_result.blob, 0.25}}));
+  std::vector<ComparisonKind> kinds;
+  for (const ComparedWeights& compared : result.comparisons) kinds.push_back(compared.kind);
+  EXPECT_EQ(kinds, (std::vector<ComparisonKind>{ComparisonKind::kUnpatched, ComparisonKind::kPatched,
+                                                ComparisonKind::kPatchedSoFar, ComparisonKind::kPatchedSoFar,
+                                                ComparisonKind::kFineTunedSoFar, ComparisonKind::kFineTunedSoFar,
+                                                ComparisonKind::kFineTuned}));
+  // The curve begins at the model that was patched so far.
+  EXPECT_EQ(result.curve.front().terms, (std::vector<patch::MixtureTerm>{{first_result.blob, 0.5}}));
+}
+
+// Every way to choose coefficients for two checkpoints, and every way to merge them.
+TEST_F(StepRunnerTest, ParallelCheckpointsAreSearchedOrMerged) {
+  StepSpec first = FineTune(1);
+  std::get<FineTuneSpec>(first.work).fisher_examples = 8;
+  ASSERT_OK(RunInto("first", first));
+  StepSpec second = first;
+  std::get<FineTuneSpec>(second.work).tasks = {Task("colors")};
+  ASSERT_OK(RunInto("second", second));
+  SearchSpec base = Search({"digits", "colors"});
+  base.fine_tune_directories = {scratch_.Path("first"), scratch_.Path("second")};
+  base.comparison = ComparisonSpec{base.fine_tune_directories, {}, {}};
+  base.alphas = {0, 0.5, 1};
+  for (const patch::SearchMethod method : {patch::SearchMethod::kUniform, patch::SearchMethod::kExhaustive,
+                                           patch::SearchMethod::kBlackBox, patch::SearchMethod::kGradient}) {
+    SCOPED_TRACE(patch::NameOf(method));
+    SearchSpec search = base;
+    search.coefficient_search.method = method;
+    search.coefficient_search.grid = {0, 0.5, 1};
+    search.coefficient_search.maximum_evaluations = 5;
+    search.coefficient_search.steps = 3;
+    search.coefficient_search.batch_size = 16;
+    ASSERT_OK_AND_ASSIGN(const SearchResult result, RunSearch(search));
+    EXPECT_EQ(result.search.method, patch::NameOf(method));
+    EXPECT_EQ(result.blobs.size(), 2u);
+    EXPECT_EQ(result.curve.size(), 3u);
+    EXPECT_GE(result.search.objective, result.search.uniform_objective);
+    EXPECT_EQ(static_cast<int64_t>(result.search.candidates.size()), result.search.evaluations);
+    EXPECT_EQ(result.comparisons.back().kind, ComparisonKind::kSpecialised);
+  }
+  SearchSpec grouped = base;
+  grouped.coefficient_search.method = patch::SearchMethod::kGradient;
+  grouped.coefficient_search.steps = 2;
+  grouped.coefficient_search.group = patch::CoefficientGroup::kBlock;
+  ASSERT_OK(RunSearch(grouped).status());
+  for (const patch::MergeMethod method :
+       {patch::MergeMethod::kTaskArithmetic, patch::MergeMethod::kTies, patch::MergeMethod::kDare,
+        patch::MergeMethod::kFisher, patch::MergeMethod::kSlerp}) {
+    SCOPED_TRACE(patch::NameOf(method));
+    SearchSpec search = base;
+    search.merge = patch::MergeOptions{method};
+    ASSERT_OK_AND_ASSIGN(const SearchResult result, RunSearch(search));
+    EXPECT_EQ(result.blobs, std::vector<std::string>{result.merged_blob});
+    EXPECT_TRUE(std::filesystem::exists(scratch_.Path("blobs/" + result.merged_blob + ".safetensors")));
+    EXPECT_EQ(result.curve.back().terms, (std::vector<patch::MixtureTerm>{{result.merged_blob, 1.0}}));
+  }
 }
 
 TEST_F(StepRunnerTest, CancellationLeavesNoBlob) {
