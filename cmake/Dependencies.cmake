@@ -12,6 +12,7 @@ find_package(TIFF REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc)
 find_package(PkgConfig REQUIRED)
+pkg_check_modules(NLOPT REQUIRED IMPORTED_TARGET nlopt)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp)
 find_package(Torch REQUIRED)
 

@@ -25,27 +25,6 @@ std::optional<double> RoleMean(std::span<const TaskAccuracy> accuracies, TaskRol
   return sum / static_cast<double>(count);
 }
 
-// Whether no supported task of `point` lost more than `epsilon_points` percentage points against `base`.
-bool WithinBudget(std::span<const TaskAccuracy> point, std::span<const TaskAccuracy> base, double epsilon_points) {
-  for (size_t i = 0; i < point.size(); ++i) {
-    if (point[i].role != TaskRole::kSupported) continue;
-    if (!IsWithinBudget(base[i].correct - point[i].correct, point[i].total, epsilon_points)) return false;
-  }
-  return true;
-}
-
-// Whether a mean of accuracies is above another. Means that are equal as fractions may differ by rounding, and those
-// that are not differ by far more.
-bool IsBetterMean(double mean, double other) {
-  constexpr double kRounding = 1e-12;
-  return mean > other + kRounding;
-}
-
-double Score(std::span<const TaskAccuracy> accuracies, AlphaPolicy policy) {
-  return policy == AlphaPolicy::kBudget ? RoleMean(accuracies, TaskRole::kPatching).value_or(0)
-                                        : MeanAccuracy(accuracies);
-}
-
 }  // namespace
 
 std::string_view NameOf(AlphaPolicy policy) {
@@ -75,6 +54,25 @@ double MeanAccuracy(std::span<const TaskAccuracy> accuracies) {
   return patching.value_or(supported.value_or(0));
 }
 
+double PolicyScore(std::span<const TaskAccuracy> accuracies, AlphaPolicy policy) {
+  return policy == AlphaPolicy::kBudget ? RoleMean(accuracies, TaskRole::kPatching).value_or(0)
+                                        : MeanAccuracy(accuracies);
+}
+
+bool IsBetterScore(double score, double other) {
+  // Fractions that are not equal differ by far more.
+  constexpr double kRounding = 1e-12;
+  return score > other + kRounding;
+}
+
+bool IsWithinBudget(std::span<const TaskAccuracy> point, std::span<const TaskAccuracy> base, double epsilon_points) {
+  for (size_t i = 0; i < point.size(); ++i) {
+    if (point[i].role != TaskRole::kSupported) continue;
+    if (!IsWithinBudget(base[i].correct - point[i].correct, point[i].total, epsilon_points)) return false;
+  }
+  return true;
+}
+
 absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, AlphaPolicy policy, double epsilon_points) {
   if (points.empty()) return base::InvalidArgument("NO_POINTS", "there are no α to choose from");
   const auto base_point =
@@ -85,16 +83,16 @@ absl::StatusOr<size_t> ChooseAlpha(std::span<const AlphaAccuracies> points, Alph
   std::optional<size_t> best;
   for (size_t i = 0; i < points.size(); ++i) {
     const AlphaAccuracies& point = points[i];
-    if (policy == AlphaPolicy::kBudget && !WithinBudget(point.accuracies, base_point->accuracies, epsilon_points))
+    if (policy == AlphaPolicy::kBudget && !IsWithinBudget(point.accuracies, base_point->accuracies, epsilon_points))
       continue;
     if (!best) {
       best = i;
       continue;
     }
-    const double score = Score(point.accuracies, policy);
-    const double best_score = Score(points[*best].accuracies, policy);
-    const bool tied = !IsBetterMean(score, best_score) && !IsBetterMean(best_score, score);
-    if (IsBetterMean(score, best_score) || (tied && point.alpha < points[*best].alpha)) best = i;
+    const double score = PolicyScore(point.accuracies, policy);
+    const double best_score = PolicyScore(points[*best].accuracies, policy);
+    const bool tied = !IsBetterScore(score, best_score) && !IsBetterScore(best_score, score);
+    if (IsBetterScore(score, best_score) || (tied && point.alpha < points[*best].alpha)) best = i;
   }
   return *best;
 }

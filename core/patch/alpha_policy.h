@@ -26,6 +26,16 @@ struct AlphaAccuracies {
 // ½·(mean over patching tasks + mean over supported tasks); the one mean where the other kind of task is absent.
 double MeanAccuracy(std::span<const TaskAccuracy> accuracies);
 
+// What kMean and kBudget maximise: MeanAccuracy, or the mean over patching tasks (0 without any).
+double PolicyScore(std::span<const TaskAccuracy> accuracies, AlphaPolicy policy);
+
+// Whether a score is above another. Means that are equal as fractions may differ by rounding, which does not count.
+bool IsBetterScore(double score, double other);
+
+// Whether no supported task of `point` lost more than `epsilon_points` percentage points against `base`, which has the
+// same tasks in the same order.
+bool IsWithinBudget(std::span<const TaskAccuracy> point, std::span<const TaskAccuracy> base, double epsilon_points);
+
 // The index of the best point by kMean or kBudget (kFixed needs no choice). Ties take the smallest α. The budget is
 // counted in examples, so that it is exact. FAILED_PRECONDITION (NO_BASE_POINT) if the budget policy has no point at α
 // = 0 to compare with.

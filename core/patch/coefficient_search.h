@@ -33,7 +33,7 @@ struct CoefficientSearchOptions {
   bool sum_at_most_one = false;
   // Exhaustive: the values of each coefficient; 0 among them.
   std::vector<double> grid;
-  // Black-box.
+  // Black-box: beside those of the uniform candidates.
   int64_t maximum_evaluations = 50;
   // Gradient: steps of Adam, its learning rate in coefficients a step, and validation examples of each task a step.
   int64_t steps = 30;
@@ -45,7 +45,8 @@ struct CoefficientSearchOptions {
 };
 
 // INVALID_ARGUMENT (BAD_SEARCH_OPTION) with the option's name as the field; also for an exhaustive search of more than
-// three checkpoints, or of more than 10,000 points.
+// three checkpoints (`method`), or of more than 10,000 points (`grid`), and for groups with another method than the
+// gradient search (`group`).
 absl::Status CheckCoefficientSearch(const CoefficientSearchOptions& options, size_t checkpoints);
 
 // The accuracies on validation data at coefficients [k·groups], checkpoint by checkpoint. Each counts as one
@@ -92,11 +93,26 @@ struct SearchOutcome {
   double gradient_evaluations = 0;
 };
 
-// Runs the search. Ties take the smallest Σαᵢ, then the earlier candidate. `on_candidate` (may be null) is called for
-// each.
+// Runs the search, after the uniform candidates:
+//   exhaustive  every combination of the grid;
+//   black-box   NLopt's BOBYQA from the best uniform candidate for half of the evaluations (SBPLX for one coefficient),
+//               then DIRECT-L in a box around the best one; Σαᵢ ≤ 1 by projection. The seed draws the first steps and
+//               the box. (Powell 2009; Gablonsky and Kelley 2001.)
+//   gradient    Adam from the best uniform candidate, projected on the constraints after each step (Kingma and Ba 2015).
+//               Then the mean of the iterates of the second half is evaluated, the last iterate, those after a quarter,
+//               half and three quarters of the steps, and the best of all shrunk and stretched by a tenth and a fifth,
+//               since cross-entropy and accuracy agree on a direction better than on a length; with kBudget, four
+//               bisections between θ_zs and the mean.
+// Black-box and gradient candidates are rounded to 1/10,000. Ties take the smallest Σαᵢ, then the earlier candidate.
+// With kBudget only candidates within the budget are chosen. `on_candidate` (may be null) is called for each.
+// Errors: INVALID_ARGUMENT of CheckCoefficientSearch, and BAD_SEARCH_INPUT for α that are not ascending from 0 within
+// [0, 1]; those of the functions; CANCELLED.
 absl::StatusOr<SearchOutcome> SearchCoefficients(const CoefficientSearchOptions& options, const SearchInput& input,
                                                  const base::CancellationToken& cancellation,
                                                  const std::function<void(const SearchCandidate&)>& on_candidate);
+
+// At most so many candidates will be evaluated, for a progress report.
+int64_t MaximumCandidates(const CoefficientSearchOptions& options, size_t checkpoints, size_t alphas);
 
 // The objective that `policy` maximises: the mean of MeanAccuracy (kMean), or the patching mean, less 1 for each point
 // of percentage over budget that supported tasks lose against `base` (kBudget, so that a search is led back).

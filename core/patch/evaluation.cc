@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "core/model/candidate_mask.h"
@@ -63,12 +65,14 @@ absl::StatusOr<EvaluationSet> MakeEvaluationSet(const model::ClipModel& model, c
                        std::move(head)};
 }
 
-absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,
-                                              const EvaluationSet& set, const FeatureFunction& features,
-                                              const base::CancellationToken& cancellation) {
-  TaskAccuracy accuracy{set.task, set.role, set.split, 0, set.pixels->count};
-  return tensor::Guarded([&]() -> absl::StatusOr<TaskAccuracy> {
+absl::StatusOr<std::vector<int32_t>> EvaluatePredictions(const model::ClipModel& model,
+                                                         const tensor::WeightSet& weights, const EvaluationSet& set,
+                                                         const FeatureFunction& features,
+                                                         const base::CancellationToken& cancellation) {
+  return tensor::Guarded([&]() -> absl::StatusOr<std::vector<int32_t>> {
     const at::NoGradGuard no_grad;
+    std::vector<int32_t> classes;
+    classes.reserve(static_cast<size_t>(set.pixels->count));
     const at::Tensor head = set.head->embeddings->cpu();
     for (int64_t begin = 0; begin < set.pixels->count; begin += kEvaluationBatch) {
       MP_RETURN_IF_ERROR(cancellation.Check());
@@ -78,12 +82,30 @@ absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, con
       const at::Tensor cosines = at::mm(model::NormalizeFeatures(batch), head.t());
       const at::Tensor predictions = model::MaskCandidates(cosines, CandidatesOf(*set.pixels, begin, end)).argmax(1);
       const int64_t* predicted = predictions.data_ptr<int64_t>();
-      for (int64_t i = begin; i < end; ++i) {
-        accuracy.correct += predicted[i - begin] == set.pixels->labels[static_cast<size_t>(i)] ? 1 : 0;
-      }
+      for (int64_t i = 0; i < end - begin; ++i) classes.push_back(static_cast<int32_t>(predicted[i]));
     }
-    return accuracy;
+    return classes;
   });
+}
+
+std::vector<uint8_t> CorrectnessOf(const EvaluationSet& set, std::span<const int32_t> predictions) {
+  std::vector<uint8_t> correct(predictions.size());
+  for (size_t i = 0; i < predictions.size(); ++i) correct[i] = predictions[i] == set.pixels->labels[i] ? 1 : 0;
+  return correct;
+}
+
+TaskAccuracy AccuracyOf(const EvaluationSet& set, std::span<const int32_t> predictions) {
+  const std::vector<uint8_t> correct = CorrectnessOf(set, predictions);
+  return {set.task, set.role, set.split, std::accumulate(correct.begin(), correct.end(), int64_t{0}),
+          set.pixels->count};
+}
+
+absl::StatusOr<TaskAccuracy> EvaluateAccuracy(const model::ClipModel& model, const tensor::WeightSet& weights,
+                                              const EvaluationSet& set, const FeatureFunction& features,
+                                              const base::CancellationToken& cancellation) {
+  MP_ASSIGN_OR_RETURN(const std::vector<int32_t> predictions,
+                      EvaluatePredictions(model, weights, set, features, cancellation));
+  return AccuracyOf(set, predictions);
 }
 
 }  // namespace modelpatch::patch

@@ -1,40 +1,26 @@
 #include "core/patch/interpolation.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "core/patch/lerp_kernel.h"
+#include "core/patch/piece_loop.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::patch {
 namespace {
 
-// Elements that one thread handles at a time.
-constexpr int64_t kPiece = int64_t{1} << 14;
-
-// Calls `function(begin, size)` for the pieces of [0, size), in parallel.
-template <typename Function>
-void ForEachPiece(int64_t size, const Function& function) {
-  const int64_t pieces = (size + kPiece - 1) / kPiece;
-  at::parallel_for(0, pieces, 16, [&](int64_t first, int64_t last) {
-    for (int64_t piece = first; piece < last; ++piece) {
-      const int64_t begin = piece * kPiece;
-      function(begin, std::min(kPiece, size - begin));
-    }
-  });
-}
-
-void InterpolateOnCpu(const at::Tensor& base, std::span<const WeightedCheckpoint> terms, const at::Tensor& out) {
+// The tensors are of one size.
+void InterpolateOnCpu(const at::Tensor& base, std::span<const at::Tensor> ends, std::span<const double> coefficients,
+                      const at::Tensor& out) {
   const float* from = base.data_ptr<float>();
   float* to = out.data_ptr<float>();
   const int64_t size = base.numel();
-  if (terms.size() == 1) {
-    const float* end = terms[0].weights->flat().data_ptr<float>();
-    const auto alpha = static_cast<float>(terms[0].coefficient);
+  if (ends.size() == 1) {
+    const float* end = ends[0].data_ptr<float>();
+    const auto alpha = static_cast<float>(coefficients[0]);
     ForEachPiece(size, [&](int64_t begin, int64_t count) {
       LerpStreaming(from + begin, end + begin, alpha, to + begin, count);
     });
@@ -42,35 +28,48 @@ void InterpolateOnCpu(const at::Tensor& base, std::span<const WeightedCheckpoint
   }
   ForEachPiece(size, [&](int64_t begin, int64_t count) {
     std::vector<MixTerm> mix;
-    for (const WeightedCheckpoint& term : terms) {
-      mix.push_back({term.weights->flat().data_ptr<float>() + begin, static_cast<float>(term.coefficient)});
+    for (size_t i = 0; i < ends.size(); ++i) {
+      mix.push_back({ends[i].data_ptr<float>() + begin, static_cast<float>(coefficients[i])});
     }
     MixStreaming(from + begin, mix, to + begin, count);
   });
 }
 
-void InterpolateOnDevice(const at::Tensor& base, std::span<const WeightedCheckpoint> terms, at::Tensor out) {
-  if (terms.size() == 1) {
-    at::lerp_out(out, base, terms[0].weights->flat(), terms[0].coefficient);
+void InterpolateOnDevice(const at::Tensor& base, std::span<const at::Tensor> ends,
+                         std::span<const double> coefficients, at::Tensor out) {
+  if (ends.size() == 1) {
+    at::lerp_out(out, base, ends[0], coefficients[0]);
     return;
   }
   out.copy_(base);
-  for (const WeightedCheckpoint& term : terms) out.add_(term.weights->flat() - base, term.coefficient);
+  for (size_t i = 0; i < ends.size(); ++i) out.add_(ends[i] - base, coefficients[i]);
 }
 
 }  // namespace
 
+void InterpolateRange(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms, int64_t begin,
+                      int64_t end, const tensor::WeightSet& out) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor from = base.flat().narrow(0, begin, end - begin);
+  at::Tensor to = out.flat().narrow(0, begin, end - begin);
+  std::vector<at::Tensor> ends;
+  std::vector<double> coefficients;
+  for (const WeightedCheckpoint& term : terms) {
+    ends.push_back(term.weights->flat().narrow(0, begin, end - begin));
+    coefficients.push_back(term.coefficient);
+  }
+  if (terms.empty()) {
+    to.copy_(from);
+  } else if (base.device().is_cuda()) {
+    InterpolateOnDevice(from, ends, coefficients, to);
+  } else {
+    InterpolateOnCpu(from, ends, coefficients, to);
+  }
+}
+
 void Interpolate(const tensor::WeightSet& base, std::span<const WeightedCheckpoint> terms,
                  const tensor::WeightSet& out) {
-  const at::NoGradGuard no_grad;
-  if (terms.empty()) {
-    at::Tensor target = out.flat();
-    target.copy_(base.flat());
-  } else if (base.device().is_cuda()) {
-    InterpolateOnDevice(base.flat(), terms, out.flat());
-  } else {
-    InterpolateOnCpu(base.flat(), terms, out.flat());
-  }
+  InterpolateRange(base, terms, 0, base.flat().numel(), out);
 }
 
 absl::Status InterpolateTerms(const tensor::WeightSet& base, std::span<const MixtureTerm> terms,

@@ -2,8 +2,8 @@
 //
 // The order of the checkpoints changes no bit: they are taken in the order of their blobs' digests. The methods act on
 // the trained weights; BatchNorm's running statistics are averaged, weighted by cᵢ (divided by Σcᵢ where that exceeds
-// 1, and always for the methods that average), so that a variance stays one. Only task arithmetic is linear in them as
-// in all else. Arithmetic is in double precision, rounded once. A merge is done in the CPU's memory, wherever the
+// 1, and always for the methods that average), so that a variance stays positive. Only task arithmetic is linear in them
+// as in all else. Arithmetic is in double precision, rounded once. A merge is done in the CPU's memory, wherever the
 // weights are. Pure functions; nobody else may use `out` meanwhile.
 #pragma once
 
@@ -19,7 +19,7 @@ namespace modelpatch::patch {
 struct MergeInput {
   // θ_zs.
   const tensor::WeightSet& base;
-  // With different blobs, of base's layout and on its device.
+  // Of base's layout and on its device. A blob may be there twice.
   std::span<const BlobWeights> checkpoints;
   // cᵢ of each. Finite; ≥ 0, and not all 0, for the methods that average (TIES, Fisher, slerp).
   std::span<const double> coefficients;
@@ -40,7 +40,7 @@ struct MergeInput {
 //                    τ = ((1 − t)‖τ₁‖ + t‖τ₂‖)·(sin((1 − t)Ω)·τ₁/‖τ₁‖ + sin(tΩ)·τ₂/‖τ₂‖) / sin Ω; linear where the
 //                    two are parallel or one is zero. (Shoemake 1985, section 3.3.)
 // INVALID_ARGUMENT as CheckMerge, and BAD_COEFFICIENT with the field `coefficients[i]` or `coefficients`;
-// FAILED_PRECONDITION: LAYOUT_MISMATCH, BAD_FISHER for information that is negative or not finite,
+// FAILED_PRECONDITION: LAYOUT_MISMATCH, BAD_FISHER for information that is missing, negative or not finite,
 // OPPOSITE_TASK_VECTORS for a slerp without a shorter arc; WEIGHTS_NOT_FINITE; CANCELLED;
 // RESOURCE_EXHAUSTED (OUT_OF_MEMORY).
 absl::Status MergeCheckpoints(const MergeInput& input, const MergeOptions& options,

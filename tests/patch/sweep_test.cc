@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tests/patch/generated_task.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/tiny_clip.h"
 
@@ -12,22 +13,10 @@ namespace {
 
 using ::modelpatch::testing::FailsWith;
 
-data::Task GeneratedTask(const std::string& generator) {
-  data::TaskSource source;
-  source.format = "generator";
-  source.generator = generator;
-  source.generated_train = 20;
-  source.generated_validation = 40;
-  source.generated_test = 30;
-  auto task = data::OpenTask(generator, source, data::DecodeLimits{});
-  EXPECT_OK(task);
-  return *task;
-}
-
 TEST(SweepTest, GivesEveryPointAndItsEndsAreTheMixtures) {
   const auto model = testing::MakeTinyModel(1);
   const auto other = testing::MakeTinyModel(2);
-  ASSERT_OK_AND_ASSIGN(const EvaluationSet set, MakeEvaluationSet(*model, GeneratedTask("digits"), TaskRole::kPatching,
+  ASSERT_OK_AND_ASSIGN(const EvaluationSet set, MakeEvaluationSet(*model, testing::GeneratedTask("digits", 40), TaskRole::kPatching,
                                                                   data::Split::kValidation, 1, 0, {}));
   EXPECT_EQ(set.pixels->count, 40);
   const std::vector<EvaluationSet> sets = {set};
