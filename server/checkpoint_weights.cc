@@ -8,30 +8,71 @@
 #include "core/data/task.h"
 #include "core/patch/feature_similarity.h"
 #include "core/patch/interpolation.h"
+#include "core/patch/merging.h"
 #include "core/patch/weight_metrics.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::server {
+namespace {
+
+// Reads blobs to the model's device.
+patch::BlobLoader LoaderOf(const model::ClipModel& model, const store::BlobStore& blobs) {
+  return [&](const std::string& digest) -> absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> {
+    const tensor::WeightSet& zero_shot = model.image_weights;
+    MP_ASSIGN_OR_RETURN(tensor::WeightSet weights, blobs.Get(digest, zero_shot.shared_layout()));
+    if (zero_shot.device().is_cuda()) weights = weights.CloneTo(zero_shot.device());
+    return std::make_shared<const tensor::WeightSet>(std::move(weights));
+  };
+}
+
+// A merge's coefficients are those of the terms.
+absl::Status AtTerms(const absl::Status& status) {
+  const std::string_view kCoefficients = "coefficients";
+  std::string field = base::FieldOf(status);
+  if (field.compare(0, kCoefficients.size(), kCoefficients) != 0) return status;
+  field.replace(0, kCoefficients.size(), "terms");
+  if (field != "terms") field += ".coefficient";
+  return base::WithField(base::Error(status.code(), base::ReasonOf(status), std::string(status.message())), field);
+}
+
+}  // namespace
+
 absl::StatusOr<tensor::WeightSet> MergeWeights(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms,
                                                const store::BlobStore& blobs) {
   return tensor::Guarded([&]() -> absl::StatusOr<tensor::WeightSet> {
     const at::NoGradGuard no_grad;
     const tensor::WeightSet& zero_shot = model.image_weights;
     const tensor::Device device = zero_shot.device();
-    const patch::BlobLoader load =
-        [&](const std::string& digest) -> absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> {
-      MP_ASSIGN_OR_RETURN(tensor::WeightSet weights, blobs.Get(digest, zero_shot.shared_layout()));
-      if (device.is_cuda()) weights = weights.CloneTo(device);
-      return std::make_shared<const tensor::WeightSet>(std::move(weights));
-    };
     tensor::WeightSet merged(zero_shot.shared_layout(), device);
-    MP_RETURN_IF_ERROR(patch::InterpolateTerms(zero_shot, patch::CanonicalTerms(terms), load, merged));
+    MP_RETURN_IF_ERROR(patch::InterpolateTerms(zero_shot, patch::CanonicalTerms(terms), LoaderOf(model, blobs), merged));
     if (!at::isfinite(merged.flat()).all().item<bool>()) {
       return base::FailedPrecondition(
           "WEIGHTS_NOT_FINITE",
           "the mixture's weights are infinite or not a number; use coefficients closer to [0, 1]");
     }
     return device.is_cuda() ? merged.CloneTo(tensor::Device()) : merged;
+  });
+}
+
+absl::StatusOr<tensor::WeightSet> MergeWeightsBy(const patch::MergeOptions& options, const model::ClipModel& model,
+                                                 std::span<const patch::MixtureTerm> terms,
+                                                 const store::BlobStore& blobs,
+                                                 const base::CancellationToken& cancellation) {
+  return tensor::Guarded([&]() -> absl::StatusOr<tensor::WeightSet> {
+    // Merged in the CPU's memory in any case.
+    const tensor::WeightSet zero_shot = model.image_weights.CloneTo(tensor::Device());
+    std::vector<patch::BlobWeights> checkpoints;
+    std::vector<double> coefficients;
+    for (const patch::MixtureTerm& term : terms) {
+      MP_RETURN_IF_ERROR(cancellation.Check());
+      MP_ASSIGN_OR_RETURN(tensor::WeightSet weights, blobs.Get(term.blob, zero_shot.shared_layout()));
+      checkpoints.push_back({term.blob, std::make_shared<const tensor::WeightSet>(std::move(weights))});
+      coefficients.push_back(term.coefficient);
+    }
+    tensor::WeightSet merged(zero_shot.shared_layout(), tensor::Device());
+    MP_RETURN_IF_ERROR(
+        AtTerms(patch::MergeCheckpoints({zero_shot, checkpoints, coefficients, {}}, options, cancellation, merged)));
+    return merged;
   });
 }
 

@@ -12,6 +12,7 @@
 #include "core/base/cancellation.h"
 #include "core/data/task_source.h"
 #include "core/model/clip_model.h"
+#include "core/patch/merge_options.h"
 #include "core/patch/mixture.h"
 #include "core/store/blob_store.h"
 
@@ -21,6 +22,13 @@ namespace modelpatch::server {
 // FAILED_PRECONDITION (WEIGHTS_NOT_FINITE).
 absl::StatusOr<tensor::WeightSet> MergeWeights(const model::ClipModel& model, std::span<const patch::MixtureTerm> terms,
                                                const store::BlobStore& blobs);
+
+// The same for what a merging method other than Fisher makes of the terms, in their order. The errors of
+// patch::MergeCheckpoints too, with `terms[i].coefficient` or `terms` as the field of a bad coefficient.
+absl::StatusOr<tensor::WeightSet> MergeWeightsBy(const patch::MergeOptions& options, const model::ClipModel& model,
+                                                 std::span<const patch::MixtureTerm> terms,
+                                                 const store::BlobStore& blobs,
+                                                 const base::CancellationToken& cancellation);
 
 struct WeightComparison {
   double cosine = 0;

@@ -1,9 +1,9 @@
 // MixtureGradient: the gradient of a validation loss in the coefficients of a mixture, for the gradient search.
 //
 // At θ(α) = θ_zs + Σ αᵢ·τᵢ, τᵢ = θᵢ − θ_zs, the chain rule gives ∂L/∂αᵢ = ⟨∂L/∂θ, τᵢ⟩: one backward pass gives all of
-// them, and restricted to the ranges of a group those of that group. Taken as ⟨g, θᵢ⟩ − ⟨g, θ_zs⟩ in double precision,
-// without a copy of any τ. BatchNorm's statistics are those of θ(α), as where it is served; their own part of the
-// gradient is left out. One thread. Holds two vectors of θ's size, and the checkpoints.
+// them, and restricted to the ranges of a group those of that group (see task_vector_products.h). BatchNorm's statistics
+// are those of θ(α), as where it is served; their own part of the gradient is left out. One thread. Holds two vectors of
+// θ's size, and the checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct MixtureGradientInput {
   std::shared_ptr<const model::ClipModel> model;
   // In the order of the coefficients; on the model's device.
   std::vector<BlobWeights> checkpoints;
-  // Validation data: a patching task at least.
+  // Validation data, of one task at least. An example is told apart from its candidates (see PixelSet).
   std::vector<EvaluationSet> sets;
   CoefficientGroups groups;
   // Of each set a step; all, where it has fewer.
@@ -46,13 +46,28 @@ class MixtureGradient {
   MixtureGradient& operator=(const MixtureGradient&) = delete;
 
   // At coefficients [k·groups], checkpoint by checkpoint, on step `step`'s examples: a pure function of both, the seed
-  // and the sets. Each epoch of steps sees every example of a set once, in an order of its own. INTERNAL (TORCH_ERROR),
-  // FAILED_PRECONDITION (LOSS_NOT_FINITE), CANCELLED between tasks.
+  // and the sets. Each epoch of steps sees every example of a set once, in an order of its own. FAILED_PRECONDITION
+  // (LOSS_NOT_FINITE); CANCELLED between tasks; what Guarded makes of libtorch's exceptions.
   absl::StatusOr<CoefficientGradient> Differentiate(std::span<const double> coefficients, int64_t step,
                                                     const base::CancellationToken& cancellation);
 
  private:
   struct State;
+  // A task's part of the loss, and the factor of its own loss in it.
+  struct TermOfLoss {
+    double factor;
+    double value;
+  };
+
+  // Which examples of a set step `step` sees.
+  std::vector<int64_t> ExamplesOf(size_t set, int64_t step);
+  // The cross-entropy of each of these examples, [B].
+  at::Tensor LossesOf(const std::vector<at::Tensor>& weights, size_t set, std::span<const int64_t> examples) const;
+  // `loss` is the mean over these examples.
+  TermOfLoss TermOf(size_t set, std::span<const int64_t> examples, double loss) const;
+  // Once, where the policy needs it; adds what it cost.
+  absl::Status MeasureZeroShot(const base::CancellationToken& cancellation, double& evaluations);
+
   const MixtureGradientInput input_;
   std::unique_ptr<State> state_;
 };

@@ -11,6 +11,7 @@
 #include "server/checkpoint_weights.h"
 #include "server/garbage_collection.h"
 #include "server/job_messages.h"
+#include "server/merge_conversion.h"
 #include "server/model_copy.h"
 #include "server/record_messages.h"
 #include "server/resource_names.h"
@@ -20,6 +21,20 @@
 #include "server/version.h"
 
 namespace modelpatch::server {
+namespace {
+
+// Of weights that were made of a mixture's terms.
+v1::Checkpoint MergedMessage(const Resolution& resolution) {
+  v1::Checkpoint message;
+  message.set_kind(v1::CHECKPOINT_KIND_MERGED);
+  v1::Lineage& lineage = *message.mutable_lineage();
+  lineage.set_model(ResourceName(kModels, resolution.model.id));
+  lineage.set_model_digest(resolution.model.digest);
+  *lineage.mutable_parents() = resolution.message.terms();
+  return message;
+}
+
+}  // namespace
 
 grpc::ServerUnaryReactor* CheckpointService::ImportCheckpoint(grpc::CallbackServerContext* context,
                                                               const v1::ImportCheckpointRequest* request,
@@ -62,7 +77,7 @@ grpc::ServerUnaryReactor* CheckpointService::DeleteCheckpoint(grpc::CallbackServ
 grpc::ServerUnaryReactor* CheckpointService::Interpolate(grpc::CallbackServerContext* context,
                                                          const v1::InterpolateRequest* request,
                                                          v1::Checkpoint* response) {
-  return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return Merge(*request, response); });
+  return RunOn(context_.slow, *context, [=, this](const UnaryCall& call) { return Merge(*request, call.cancellation(), response); });
 }
 
 grpc::ServerUnaryReactor* CheckpointService::CompareCheckpoints(grpc::CallbackServerContext* context,
@@ -121,7 +136,8 @@ absl::Status CheckpointService::Import(const v1::ImportCheckpointRequest& reques
   return Add(request.checkpoint_id(), key, *model_id, *weights, std::move(message), response);
 }
 
-absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response) {
+absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request,
+                                      const base::CancellationToken& cancellation, v1::Checkpoint* response) {
   MP_RETURN_IF_ERROR(CheckNewResource(request.checkpoint_id(), "checkpoint_id", request.request_id()));
   const RequestKey key = MakeRequestKey(request, request.request_id());
   if (const auto answer = AnswerRepeatedCheckpoint(request.checkpoint_id(), key, response)) return *answer;
@@ -130,17 +146,43 @@ absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request, v1:
         base::InvalidArgument("NO_TERMS", "the mixture has no term; name at least one checkpoint and its coefficient"),
         "mixture.terms");
   }
+  if (request.has_merge()) return MergeByMethod(request, key, cancellation, response);
   MP_ASSIGN_OR_RETURN(const Resolution resolution, context_.resolver.ResolveRequest(request));
   MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(resolution.mixture.model_directory));
   MP_ASSIGN_OR_RETURN(const tensor::WeightSet merged, MergeWeights(*model, resolution.mixture.terms, context_.blobs));
+  return Add(request.checkpoint_id(), key, resolution.model.id, merged, MergedMessage(resolution), response);
+}
 
-  v1::Checkpoint message;
-  message.set_kind(v1::CHECKPOINT_KIND_MERGED);
-  v1::Lineage& lineage = *message.mutable_lineage();
-  lineage.set_model(ResourceName(kModels, resolution.model.id));
-  lineage.set_model_digest(resolution.model.digest);
-  *lineage.mutable_parents() = resolution.message.terms();
-  return Add(request.checkpoint_id(), key, resolution.model.id, merged, std::move(message), response);
+absl::Status CheckpointService::MergeByMethod(const v1::InterpolateRequest& request, const RequestKey& key,
+                                              const base::CancellationToken& cancellation, v1::Checkpoint* response) {
+  if (!request.patch().empty()) {
+    return base::WithField(
+        base::InvalidArgument("MERGE_OF_PATCH", "a merging method takes the terms of a mixture, not a patch; name the "
+                                                "patch's checkpoints as terms"),
+        "merge");
+  }
+  const auto options = MergeOptionsOf(request.merge(), static_cast<size_t>(request.mixture().terms_size()));
+  if (!options.ok()) return AtField(options.status(), "merge");
+  if (options->method == patch::MergeMethod::kFisher) {
+    return base::WithField(
+        base::InvalidArgument("MERGE_NEEDS_JOB",
+                              "a merge by fisher needs Fisher information, which only a patch job estimates: submit one "
+                              "with the strategy parallel and this merge"),
+        "merge.fisher");
+  }
+  // The coefficients of a merge may be beyond 1.
+  v1::Mixture mixture = request.mixture();
+  mixture.set_allow_extrapolation(true);
+  const auto resolution = context_.resolver.Resolve(mixture);
+  if (!resolution.ok()) return AtField(resolution.status(), "mixture");
+  MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(resolution->mixture.model_directory));
+  const auto merged = MergeWeightsBy(*options, *model, resolution->mixture.terms, context_.blobs, cancellation);
+  if (!merged.ok()) {
+    return base::FieldOf(merged.status()).empty() ? merged.status() : base::WithField(merged.status(), "mixture");
+  }
+  v1::Checkpoint message = MergedMessage(*resolution);
+  *message.mutable_lineage()->mutable_merge() = MergeMessage(*options);
+  return Add(request.checkpoint_id(), key, resolution->model.id, *merged, std::move(message), response);
 }
 
 std::optional<absl::Status> CheckpointService::AnswerRepeatedCheckpoint(const std::string& id, const RequestKey& key,

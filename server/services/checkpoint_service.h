@@ -37,7 +37,11 @@ class CheckpointService final : public v1::CheckpointService::CallbackService {
   absl::Status Delete(const std::string& name);
   absl::Status Import(const v1::ImportCheckpointRequest& request, const base::CancellationToken& cancellation,
                       v1::Checkpoint* response);
-  absl::Status Merge(const v1::InterpolateRequest& request, v1::Checkpoint* response);
+  absl::Status Merge(const v1::InterpolateRequest& request, const base::CancellationToken& cancellation,
+                     v1::Checkpoint* response);
+  // What `request.merge` makes of the mixture's terms, and the lineage of it.
+  absl::Status MergeByMethod(const v1::InterpolateRequest& request, const RequestKey& key,
+                             const base::CancellationToken& cancellation, v1::Checkpoint* response);
   // See AnswerRepeated.
   std::optional<absl::Status> AnswerRepeatedCheckpoint(const std::string& id, const RequestKey& key,
                                                        v1::Checkpoint* response);
