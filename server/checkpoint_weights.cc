@@ -44,7 +44,8 @@ absl::StatusOr<tensor::WeightSet> MergeWeights(const model::ClipModel& model, st
     const tensor::WeightSet& zero_shot = model.image_weights;
     const tensor::Device device = zero_shot.device();
     tensor::WeightSet merged(zero_shot.shared_layout(), device);
-    MP_RETURN_IF_ERROR(patch::InterpolateTerms(zero_shot, patch::CanonicalTerms(terms), LoaderOf(model, blobs), merged));
+    MP_RETURN_IF_ERROR(
+        patch::InterpolateTerms(zero_shot, patch::CanonicalTerms(terms), LoaderOf(model, blobs), merged));
     if (!at::isfinite(merged.flat()).all().item<bool>()) {
       return base::FailedPrecondition(
           "WEIGHTS_NOT_FINITE",

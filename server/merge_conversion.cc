@@ -38,9 +38,9 @@ absl::StatusOr<patch::MergeOptions> MergeOptionsOf(const v1::Merge& merge, size_
       options.method = patch::MergeMethod::kDare;
       if (merge.dare().has_drop_rate()) options.drop_rate = merge.dare().drop_rate();
       if (merge.dare().seed() < 0) {
-        return base::WithField(
-            base::InvalidArgument("BAD_MERGE_OPTION", fmt::format("the seed is {}; use 0 or more", merge.dare().seed())),
-            "dare.seed");
+        return base::WithField(base::InvalidArgument("BAD_MERGE_OPTION",
+                                                     fmt::format("the seed is {}; use 0 or more", merge.dare().seed())),
+                               "dare.seed");
       }
       options.seed = static_cast<uint64_t>(merge.dare().seed());
       break;

@@ -13,8 +13,8 @@ struct Interval {
   double high = 0;
 };
 
-// Of the mean of `correct` (each 0 or 1). The examples drawn are a function of (seed, number of examples): with one seed
-// two calls draw the same ones. {0, 0} for no examples.
+// Of the mean of `correct` (each 0 or 1). The examples drawn are a function of (seed, number of examples): with one
+// seed two calls draw the same ones. {0, 0} for no examples.
 Interval BootstrapAccuracy(std::span<const uint8_t> correct, uint64_t seed);
 
 // Of mean(after) − mean(before) over the same examples, which are drawn together (a paired bootstrap). The two are of

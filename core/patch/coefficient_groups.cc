@@ -91,8 +91,7 @@ void InterpolateGroups(const tensor::WeightSet& base, std::span<const BlobWeight
                        const tensor::WeightSet& out) {
   std::vector<size_t> order(checkpoints.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return checkpoints[a].blob < checkpoints[b].blob; });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return checkpoints[a].blob < checkpoints[b].blob; });
   for (const GroupRange& range : groups.ranges) {
     std::vector<WeightedCheckpoint> terms;
     for (const size_t i : order) {

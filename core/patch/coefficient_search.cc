@@ -53,19 +53,18 @@ absl::Status CheckGradient(const CoefficientSearchOptions& options) {
   MP_RETURN_IF_ERROR(CheckCount(options.steps, kMaximumSteps, "steps"));
   MP_RETURN_IF_ERROR(CheckCount(options.batch_size, kMaximumSteps, "batch_size"));
   if (!(options.learning_rate > 0 && options.learning_rate <= 1)) {
-    return BadOption("learning_rate",
-                     fmt::format("the learning rate is {}; use one in (0, 1]", options.learning_rate));
+    return BadOption("learning_rate", fmt::format("the learning rate is {}; use one in (0, 1]", options.learning_rate));
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckInput(const CoefficientSearchOptions& options, const SearchInput& input) {
-  const bool usable = input.checkpoints >= 1 && input.groups >= 1 && !input.alphas.empty() &&
-                      input.alphas.front() == 0 && input.alphas.back() <= 1 &&
-                      std::adjacent_find(input.alphas.begin(), input.alphas.end(), std::greater_equal<>()) ==
-                          input.alphas.end() &&
-                      input.policy != AlphaPolicy::kFixed && input.evaluate != nullptr &&
-                      (options.method != SearchMethod::kGradient || input.differentiate != nullptr);
+  const bool usable =
+      input.checkpoints >= 1 && input.groups >= 1 && !input.alphas.empty() && input.alphas.front() == 0 &&
+      input.alphas.back() <= 1 &&
+      std::adjacent_find(input.alphas.begin(), input.alphas.end(), std::greater_equal<>()) == input.alphas.end() &&
+      input.policy != AlphaPolicy::kFixed && input.evaluate != nullptr &&
+      (options.method != SearchMethod::kGradient || input.differentiate != nullptr);
   if (usable) return absl::OkStatus();
   return base::InvalidArgument("BAD_SEARCH_INPUT",
                                "a search takes a checkpoint, ascending α from 0 within [0, 1], and a policy with an "
@@ -136,8 +135,8 @@ int64_t MaximumCandidates(const CoefficientSearchOptions& options, size_t checkp
     case SearchMethod::kUniform:
       return uniform;
     case SearchMethod::kExhaustive:
-      return uniform + static_cast<int64_t>(
-                           std::pow(static_cast<double>(options.grid.size()), static_cast<double>(checkpoints)));
+      return uniform +
+             static_cast<int64_t>(std::pow(static_cast<double>(options.grid.size()), static_cast<double>(checkpoints)));
     case SearchMethod::kBlackBox:
       return uniform + options.maximum_evaluations;
     case SearchMethod::kGradient:

@@ -35,8 +35,8 @@ void InterpolateOnCpu(const at::Tensor& base, std::span<const at::Tensor> ends, 
   });
 }
 
-void InterpolateOnDevice(const at::Tensor& base, std::span<const at::Tensor> ends,
-                         std::span<const double> coefficients, at::Tensor out) {
+void InterpolateOnDevice(const at::Tensor& base, std::span<const at::Tensor> ends, std::span<const double> coefficients,
+                         at::Tensor out) {
   if (ends.size() == 1) {
     at::lerp_out(out, base, ends[0], coefficients[0]);
     return;

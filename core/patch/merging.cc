@@ -24,9 +24,9 @@ absl::Status CheckCoefficients(std::span<const double> coefficients, MergeMethod
   for (size_t i = 0; i < coefficients.size(); ++i) {
     if (!std::isfinite(coefficients[i]) || (averages && coefficients[i] < 0)) {
       return base::WithField(
-          base::InvalidArgument("BAD_COEFFICIENT", fmt::format("a coefficient of a merge by {} is {}; use {}",
-                                                               NameOf(method), coefficients[i],
-                                                               averages ? "0 or more" : "a finite number")),
+          base::InvalidArgument("BAD_COEFFICIENT",
+                                fmt::format("a coefficient of a merge by {} is {}; use {}", NameOf(method),
+                                            coefficients[i], averages ? "0 or more" : "a finite number")),
           fmt::format("coefficients[{}]", i));
     }
     sum += coefficients[i];
@@ -134,7 +134,7 @@ absl::Status MergeOnCpu(const MergeInput& input, const MergeOptions& options,
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
 
   tensor::WeightSet merged = out.device().is_cuda() ? tensor::WeightSet(base.shared_layout(), tensor::Device()) : out;
-  MergeParts parts{base.flat().data_ptr<float>(), {}, layout.trainable_size(), 0, layout.storage_size(),
+  MergeParts parts{base.flat().data_ptr<float>(),  {}, layout.trainable_size(), 0, layout.storage_size(),
                    merged.flat().data_ptr<float>()};
   for (const tensor::WeightInfo& weight : layout.weights()) {
     if (!weight.spec.is_buffer) parts.trainable_count += weight.numel;

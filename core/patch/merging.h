@@ -2,9 +2,9 @@
 //
 // The order of the checkpoints changes no bit: they are taken in the order of their blobs' digests. The methods act on
 // the trained weights; BatchNorm's running statistics are averaged, weighted by cᵢ (divided by Σcᵢ where that exceeds
-// 1, and always for the methods that average), so that a variance stays positive. Only task arithmetic is linear in them
-// as in all else. Arithmetic is in double precision, rounded once. A merge is done in the CPU's memory, wherever the
-// weights are. Pure functions; nobody else may use `out` meanwhile.
+// 1, and always for the methods that average), so that a variance stays positive. Only task arithmetic is linear in
+// them as in all else. Arithmetic is in double precision, rounded once. A merge is done in the CPU's memory, wherever
+// the weights are. Pure functions; nobody else may use `out` meanwhile.
 #pragma once
 
 #include <memory>
@@ -29,12 +29,14 @@ struct MergeInput {
 
 // out = θ_zs + τ.
 //   task arithmetic  τ = Σ cᵢτᵢ, as Interpolate has it to the bit. (Ilharco et al. 2023, section 2.)
-//   TIES             keeps of each τᵢ the `density` of all trained weights that is largest in magnitude (and what equals
+//   TIES             keeps of each τᵢ the `density` of all trained weights that is largest in magnitude (and what
+//   equals
 //                    the smallest of them), elects for each weight the sign of Σ cᵢτᵢ of what was kept, and takes the
 //                    mean, weighted by cᵢ, of the kept entries with that sign. (Yadav et al. 2023, algorithm 1.)
 //   DARE             drops each entry of each τᵢ with the probability `drop_rate`, a function of (seed, blob, place),
 //                    and τ = Σ cᵢ·kept(τᵢ) / (1 − drop_rate). (Yu et al. 2024, section 3.2.)
-//   Fisher           θ = Σ cᵢFᵢθᵢ / Σ cᵢFᵢ; the mean weighted by cᵢ where no checkpoint has any information. (Matena and
+//   Fisher           θ = Σ cᵢFᵢθᵢ / Σ cᵢFᵢ; the mean weighted by cᵢ where no checkpoint has any information. (Matena
+//   and
 //                    Raffel 2022, equation 4.)
 //   slerp            with t = c₂ / (c₁ + c₂) and Ω the angle between τ₁ and τ₂ (the first and second by digest):
 //                    τ = ((1 − t)‖τ₁‖ + t‖τ₂‖)·(sin((1 − t)Ω)·τ₁/‖τ₁‖ + sin(tΩ)·τ₂/‖τ₂‖) / sin Ω; linear where the

@@ -151,8 +151,8 @@ absl::StatusOr<CoefficientGradient> MixtureGradient::Differentiate(std::span<con
           "LOSS_NOT_FINITE", fmt::format("at step {} of the gradient search the loss is {}; are the checkpoints sound?",
                                          step, result.loss));
     }
-    result.gradient = TaskVectorProducts(state_->weights.gradient(), input_.model->image_weights, input_.checkpoints,
-                                         input_.groups);
+    result.gradient =
+        TaskVectorProducts(state_->weights.gradient(), input_.model->image_weights, input_.checkpoints, input_.groups);
     return result;
   });
 }

@@ -1,9 +1,9 @@
 // MixtureGradient: the gradient of a validation loss in the coefficients of a mixture, for the gradient search.
 //
 // At θ(α) = θ_zs + Σ αᵢ·τᵢ, τᵢ = θᵢ − θ_zs, the chain rule gives ∂L/∂αᵢ = ⟨∂L/∂θ, τᵢ⟩: one backward pass gives all of
-// them, and restricted to the ranges of a group those of that group (see task_vector_products.h). BatchNorm's statistics
-// are those of θ(α), as where it is served; their own part of the gradient is left out. One thread. Holds two vectors of
-// θ's size, and the checkpoints.
+// them, and restricted to the ranges of a group those of that group (see task_vector_products.h). BatchNorm's
+// statistics are those of θ(α), as where it is served; their own part of the gradient is left out. One thread. Holds
+// two vectors of θ's size, and the checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,9 @@ struct MixtureGradientInput {
   uint64_t seed = 0;
   // What the search's objective is, and with it the loss, where L(t) is the mean cross-entropy of task t's examples, at
   // the model's logit scale:
-  //   kMean    ½·mean of L over patching tasks + ½·mean of L over supported tasks (the one mean where a kind is absent);
-  //   kBudget  mean of L over patching tasks + 10·mean over supported tasks of max(0, L(t) at θ(α) − L(t) at θ_zs):
+  //   kMean    ½·mean of L over patching tasks + ½·mean of L over supported tasks (the one mean where a kind is
+  //   absent); kBudget  mean of L over patching tasks + 10·mean over supported tasks of max(0, L(t) at θ(α) − L(t) at
+  //   θ_zs):
   //            a penalty, since a budget of accuracy is none of loss. L at θ_zs costs one evaluation of the supported
   //            tasks, at the first step.
   AlphaPolicy policy = AlphaPolicy::kMean;

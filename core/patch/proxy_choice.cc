@@ -44,8 +44,7 @@ std::vector<ProxyChoice> ComputeProxyChoices(std::span<const AlphaAccuracies> po
       const double best = MeanAccuracy(on.points[on.chosen].accuracies);
       const double found = MeanAccuracy(on.points[by.chosen].accuracies);
       // Points that tie may differ by rounding.
-      choices.push_back({by.task, points[by.chosen].alpha, on.task,
-                         points[by.chosen].accuracies[on.place].accuracy(),
+      choices.push_back({by.task, points[by.chosen].alpha, on.task, points[by.chosen].accuracies[on.place].accuracy(),
                          IsBetterScore(best, found) ? best - found : 0.0});
     }
   }

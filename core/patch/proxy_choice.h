@@ -21,8 +21,8 @@ struct ProxyChoice {
   double cost = 0;
 };
 
-// For every ordered pair of supported tasks, in the order of the first point's accuracies. Empty unless there are points
-// and at least two supported tasks.
+// For every ordered pair of supported tasks, in the order of the first point's accuracies. Empty unless there are
+// points and at least two supported tasks.
 std::vector<ProxyChoice> ComputeProxyChoices(std::span<const AlphaAccuracies> points);
 
 }  // namespace modelpatch::patch

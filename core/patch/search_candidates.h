@@ -15,8 +15,7 @@ namespace modelpatch::patch {
 
 class SearchCandidates {
  public:
-  SearchCandidates(const SearchInput& input, const CoefficientSpace& space,
-                   const base::CancellationToken& cancellation,
+  SearchCandidates(const SearchInput& input, const CoefficientSpace& space, const base::CancellationToken& cancellation,
                    const std::function<void(const SearchCandidate&)>& on_candidate);
 
   const SearchInput& input() const { return input_; }
@@ -24,9 +23,9 @@ class SearchCandidates {
   const base::CancellationToken& cancellation() const { return cancellation_; }
   const std::vector<SearchCandidate>& all() const { return candidates_; }
 
-  // The index of the candidate with these coefficients (within 1e-9), which is evaluated if there is none. The first one must
-  // be θ_zs: all are compared with it. CANCELLED; INTERNAL (BAD_SEARCH_INPUT) if the accuracies are not those of the
-  // first candidate's tasks; the errors of the evaluation.
+  // The index of the candidate with these coefficients (within 1e-9), which is evaluated if there is none. The first
+  // one must be θ_zs: all are compared with it. CANCELLED; INTERNAL (BAD_SEARCH_INPUT) if the accuracies are not those
+  // of the first candidate's tasks; the errors of the evaluation.
   absl::StatusOr<size_t> Evaluate(std::span<const double> coefficients);
 
   // See SearchObjective.

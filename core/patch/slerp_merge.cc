@@ -52,9 +52,10 @@ absl::StatusOr<std::pair<double, double>> FactorsOf(const MergeParts& parts, dou
   const double sine = std::sqrt(1 - cosine * cosine);
   if (sine < kParallel) {
     if (cosine > 0) return linear;
-    return base::FailedPrecondition("OPPOSITE_TASK_VECTORS",
-                                    "the two task vectors point in opposite directions, so that there is no arc between "
-                                    "them; merge them in another way");
+    return base::FailedPrecondition(
+        "OPPOSITE_TASK_VECTORS",
+        "the two task vectors point in opposite directions, so that there is no arc between "
+        "them; merge them in another way");
   }
   const double angle = std::acos(cosine);
   const double length = (1 - t) * first + t * second;

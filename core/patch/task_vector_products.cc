@@ -34,8 +34,8 @@ double ProductOnDevice(const at::Tensor& gradient, const tensor::WeightSet& base
   at::Tensor total = at::zeros({}, gradient.options().dtype(at::kDouble));
   for (int64_t first = begin; first < end; first += kDevicePiece) {
     const int64_t count = std::min(kDevicePiece, end - first);
-    const at::Tensor step = weights.flat().narrow(0, first, count).to(at::kDouble) -
-                            base.flat().narrow(0, first, count).to(at::kDouble);
+    const at::Tensor step =
+        weights.flat().narrow(0, first, count).to(at::kDouble) - base.flat().narrow(0, first, count).to(at::kDouble);
     total += at::dot(gradient.narrow(0, first, count).to(at::kDouble), step);
   }
   return total.item<double>();
@@ -52,9 +52,9 @@ std::vector<double> TaskVectorProducts(const at::Tensor& gradient, const tensor:
     if (range.begin >= end) continue;
     for (size_t i = 0; i < checkpoints.size(); ++i) {
       const tensor::WeightSet& weights = *checkpoints[i].weights;
-      products[i * groups.count() + range.group] +=
-          base.device().is_cuda() ? ProductOnDevice(gradient, base, weights, range.begin, end)
-                                  : ProductOnCpu(gradient, base, weights, range.begin, end);
+      products[i * groups.count() + range.group] += base.device().is_cuda()
+                                                        ? ProductOnDevice(gradient, base, weights, range.begin, end)
+                                                        : ProductOnCpu(gradient, base, weights, range.begin, end);
     }
   }
   return products;

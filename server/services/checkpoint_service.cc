@@ -77,7 +77,8 @@ grpc::ServerUnaryReactor* CheckpointService::DeleteCheckpoint(grpc::CallbackServ
 grpc::ServerUnaryReactor* CheckpointService::Interpolate(grpc::CallbackServerContext* context,
                                                          const v1::InterpolateRequest* request,
                                                          v1::Checkpoint* response) {
-  return RunOn(context_.slow, *context, [=, this](const UnaryCall& call) { return Merge(*request, call.cancellation(), response); });
+  return RunOn(context_.slow, *context,
+               [=, this](const UnaryCall& call) { return Merge(*request, call.cancellation(), response); });
 }
 
 grpc::ServerUnaryReactor* CheckpointService::CompareCheckpoints(grpc::CallbackServerContext* context,
@@ -156,18 +157,19 @@ absl::Status CheckpointService::Merge(const v1::InterpolateRequest& request,
 absl::Status CheckpointService::MergeByMethod(const v1::InterpolateRequest& request, const RequestKey& key,
                                               const base::CancellationToken& cancellation, v1::Checkpoint* response) {
   if (!request.patch().empty()) {
-    return base::WithField(
-        base::InvalidArgument("MERGE_OF_PATCH", "a merging method takes the terms of a mixture, not a patch; name the "
-                                                "patch's checkpoints as terms"),
-        "merge");
+    return base::WithField(base::InvalidArgument("MERGE_OF_PATCH",
+                                                 "a merging method takes the terms of a mixture, not a patch; name the "
+                                                 "patch's checkpoints as terms"),
+                           "merge");
   }
   const auto options = MergeOptionsOf(request.merge(), static_cast<size_t>(request.mixture().terms_size()));
   if (!options.ok()) return AtField(options.status(), "merge");
   if (options->method == patch::MergeMethod::kFisher) {
     return base::WithField(
-        base::InvalidArgument("MERGE_NEEDS_JOB",
-                              "a merge by fisher needs Fisher information, which only a patch job estimates: submit one "
-                              "with the strategy parallel and this merge"),
+        base::InvalidArgument(
+            "MERGE_NEEDS_JOB",
+            "a merge by fisher needs Fisher information, which only a patch job estimates: submit one "
+            "with the strategy parallel and this merge"),
         "merge.fisher");
   }
   // The coefficients of a merge may be beyond 1.

@@ -58,8 +58,8 @@ std::string GroupOf(const tensor::WeightLayout& layout, const CoefficientGroups&
 TEST(CoefficientGroupsTest, BlocksOfATransformer) {
   const auto layout = TransformerLayout();
   const CoefficientGroups groups = GroupWeights(*layout, CoefficientGroup::kBlock);
-  EXPECT_EQ(groups.names, (Names{"visual.stem", "visual.transformer.resblocks.0", "visual.transformer.resblocks.1",
-                                 "visual.head"}));
+  EXPECT_EQ(groups.names,
+            (Names{"visual.stem", "visual.transformer.resblocks.0", "visual.transformer.resblocks.1", "visual.head"}));
   EXPECT_EQ(groups.ranges.size(), 4u);
   EXPECT_EQ(GroupOf(*layout, groups, "visual.ln_pre.weight"), "visual.stem");
   EXPECT_EQ(GroupOf(*layout, groups, "visual.transformer.resblocks.1.mlp.c_fc.weight"),
@@ -139,10 +139,11 @@ TEST_F(InterpolateGroupsTest, EqualCoefficientsGiveTheBitsOfTheMixture) {
   const BlobLoader load = [&](const std::string& blob) -> absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> {
     return checkpoints[blob == "b" ? 0 : 1].weights;
   };
-  for (const auto& [of_b, of_a] : {std::pair(0.3, 0.55), std::pair(0.0, 0.55), std::pair(1.0, 0.0), std::pair(0., 0.)}) {
+  for (const auto& [of_b, of_a] :
+       {std::pair(0.3, 0.55), std::pair(0.0, 0.55), std::pair(1.0, 0.0), std::pair(0., 0.)}) {
     const tensor::WeightSet expected = Random(layout_, 8);
-    ASSERT_OK(InterpolateTerms(base_, CanonicalTerms(std::vector<MixtureTerm>{{"b", of_b}, {"a", of_a}}), load,
-                               expected));
+    ASSERT_OK(
+        InterpolateTerms(base_, CanonicalTerms(std::vector<MixtureTerm>{{"b", of_b}, {"a", of_a}}), load, expected));
     for (const CoefficientGroup kind : {CoefficientGroup::kModel, CoefficientGroup::kBlock, CoefficientGroup::kLayer}) {
       const CoefficientGroups groups = GroupWeights(*layout_, kind);
       std::vector<double> coefficients(groups.count(), of_b);

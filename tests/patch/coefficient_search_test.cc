@@ -168,8 +168,7 @@ TEST(CoefficientSearchTest, RandomOptimaAreSoundAndMostOfTheGainIsFound) {
 }
 
 TEST(CoefficientSearchTest, TheSumConstraintMovesTheOptimumToItsEdge) {
-  for (const SearchMethod method :
-       {SearchMethod::kExhaustive, SearchMethod::kBlackBox, SearchMethod::kGradient}) {
+  for (const SearchMethod method : {SearchMethod::kExhaustive, SearchMethod::kBlackBox, SearchMethod::kGradient}) {
     Toy toy{{0.9, 0.7}, {1, 1}};
     const SearchInput input = InputOf(toy, 2);
     CoefficientSearchOptions options = OptionsOf(method);
@@ -256,9 +255,8 @@ TEST(CoefficientSearchTest, ASeedDecidesEverything) {
     CoefficientSearchOptions options = OptionsOf(SearchMethod::kBlackBox);
     options.seed = seed;
     std::vector<Values> visited;
-    EXPECT_OK(SearchCoefficients(options, InputOf(toy, 3), {}, [&](const SearchCandidate& candidate) {
-      visited.push_back(candidate.coefficients);
-    }));
+    EXPECT_OK(SearchCoefficients(options, InputOf(toy, 3), {},
+                                 [&](const SearchCandidate& candidate) { visited.push_back(candidate.coefficients); }));
     return visited;
   };
   EXPECT_EQ(run(1), run(1));
@@ -271,10 +269,10 @@ TEST(CoefficientSearchTest, CancellationAndErrorsEndIt) {
       Toy toy{{0.6, 0.2, 0.4}, {1, 1, 1}};
       base::CancellationSource cancellation;
       size_t seen = 0;
-      const auto cancelled = SearchCoefficients(OptionsOf(method), InputOf(toy, 3), cancellation.token(),
-                                                [&](const SearchCandidate&) {
-                                                  if (++seen == after) cancellation.Cancel();
-                                                });
+      const auto cancelled =
+          SearchCoefficients(OptionsOf(method), InputOf(toy, 3), cancellation.token(), [&](const SearchCandidate&) {
+            if (++seen == after) cancellation.Cancel();
+          });
       EXPECT_EQ(cancelled.status().code(), absl::StatusCode::kCancelled);
       EXPECT_EQ(seen, after);
 
@@ -294,9 +292,7 @@ TEST(CoefficientSearchTest, CancellationAndErrorsEndIt) {
 TEST(CoefficientSearchTest, AGradientThatIsNotFiniteIsAnError) {
   Toy toy{{0.6, 0.2}, {1, 1}};
   SearchInput input = InputOf(toy, 2);
-  input.differentiate = [](std::span<const double>, int64_t) {
-    return CoefficientGradient{0, {0.1, std::nan("")}, 0};
-  };
+  input.differentiate = [](std::span<const double>, int64_t) { return CoefficientGradient{0, {0.1, std::nan("")}, 0}; };
   EXPECT_THAT(SearchCoefficients(OptionsOf(SearchMethod::kGradient), input, {}, nullptr),
               FailsWith(absl::StatusCode::kFailedPrecondition, "LOSS_NOT_FINITE"));
 }

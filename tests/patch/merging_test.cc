@@ -151,8 +151,7 @@ TEST_F(MergingTest, TiesTrimsElectsAndAverages) {
 
 TEST_F(MergingTest, TiesOfOneCheckpointAndFullDensityIsTheIdentity) {
   for (const double coefficient : {1.0, 0.3}) {
-    const tensor::WeightSet merged =
-        Merge({three_[0]}, {coefficient}, {.method = MergeMethod::kTies, .density = 1.0});
+    const tensor::WeightSet merged = Merge({three_[0]}, {coefficient}, {.method = MergeMethod::kTies, .density = 1.0});
     EXPECT_EQ(merged.Digest(), three_[0].weights->Digest());
   }
 }
@@ -184,8 +183,8 @@ TEST_F(MergingTest, DareDropsSomeAndScalesTheRest) {
 
 TEST_F(MergingTest, DareAddsWhatItKeepsOfEach) {
   const auto alone = [&](size_t k, double coefficient) {
-    Values values = ValuesOf(
-        Merge({three_[k]}, {coefficient}, {.method = MergeMethod::kDare, .drop_rate = 0.5, .seed = 5}), false);
+    Values values =
+        ValuesOf(Merge({three_[k]}, {coefficient}, {.method = MergeMethod::kDare, .drop_rate = 0.5, .seed = 5}), false);
     const Values base = ValuesOf(base_, false);
     for (size_t i = 0; i < values.size(); ++i) values[i] -= base[i];
     return values;
@@ -199,8 +198,7 @@ TEST_F(MergingTest, DareAddsWhatItKeepsOfEach) {
     different += (first[i] == 0) != (second[i] == 0) ? 1 : 0;
   }
   EXPECT_GT(different, expected.size() / 3) << "each checkpoint drops entries of its own";
-  const tensor::WeightSet merged =
-      Merge(two_, {0.4, 0.9}, {.method = MergeMethod::kDare, .drop_rate = 0.5, .seed = 5});
+  const tensor::WeightSet merged = Merge(two_, {0.4, 0.9}, {.method = MergeMethod::kDare, .drop_rate = 0.5, .seed = 5});
   ExpectTaskVector(merged, expected);
   ExpectBuffers(merged, two_, {0.4 / 1.3, 0.9 / 1.3});
 }
@@ -211,8 +209,7 @@ TEST_F(MergingTest, DareIsAFunctionOfTheSeed) {
   };
   EXPECT_EQ(digest(1), digest(1));
   EXPECT_NE(digest(1), digest(2));
-  const tensor::WeightSet nothing_dropped =
-      Merge({three_[0]}, {1}, {.method = MergeMethod::kDare, .drop_rate = 0.0});
+  const tensor::WeightSet nothing_dropped = Merge({three_[0]}, {1}, {.method = MergeMethod::kDare, .drop_rate = 0.0});
   EXPECT_EQ(nothing_dropped.Digest(), three_[0].weights->Digest());
 }
 
@@ -347,7 +344,8 @@ TEST_F(MergingTest, PaddingStaysZeroAndVariancesPositive) {
 }
 
 TEST_F(MergingTest, ABlobMayBeThereTwice) {
-  const tensor::WeightSet merged = Merge({three_[0], three_[0]}, {1, 0.5}, {.method = MergeMethod::kTies, .density = 1});
+  const tensor::WeightSet merged =
+      Merge({three_[0], three_[0]}, {1, 0.5}, {.method = MergeMethod::kTies, .density = 1});
   EXPECT_TRUE(at::allclose(merged.flat(), three_[0].weights->flat(), 1e-6, 1e-6));
   EXPECT_TRUE(at::allclose(Merge({three_[0], three_[0]}, {1, 0.5}, {MergeMethod::kSlerp}).flat(),
                            three_[0].weights->flat(), 1e-6, 1e-6));
@@ -387,8 +385,8 @@ TEST_F(MergingTest, OtherLayoutsAndBrokenWeightsAreRefused) {
   const tensor::WeightSet broken = Random(6);
   broken.flat().data_ptr<float>()[3] = std::numeric_limits<float>::quiet_NaN();
   const BlobWeights bad{"bad", std::make_shared<const tensor::WeightSet>(broken)};
-  for (const MergeMethod method : {MergeMethod::kTaskArithmetic, MergeMethod::kTies, MergeMethod::kDare,
-                                   MergeMethod::kSlerp}) {
+  for (const MergeMethod method :
+       {MergeMethod::kTaskArithmetic, MergeMethod::kTies, MergeMethod::kDare, MergeMethod::kSlerp}) {
     EXPECT_THAT(Failure({two_[0], bad}, {1, 1}, {.method = method}), FailsWith(kPrecondition, "WEIGHTS_NOT_FINITE"));
   }
 }

@@ -226,8 +226,7 @@ TEST(MixtureGradientTest, IsCancelledAndRefusesWhatIsNotFinite) {
   MixtureGradient gradient(input);
   base::CancellationSource source;
   source.Cancel();
-  EXPECT_EQ(gradient.Differentiate(Values{0.3, 0.4}, 0, source.token()).status().code(),
-            absl::StatusCode::kCancelled);
+  EXPECT_EQ(gradient.Differentiate(Values{0.3, 0.4}, 0, source.token()).status().code(), absl::StatusCode::kCancelled);
   const tensor::WeightSet broken = input.checkpoints[0].weights->Clone();
   at::Tensor(broken.flat()).fill_(std::nan(""));
   input.checkpoints[0].weights = std::make_shared<const tensor::WeightSet>(broken);

@@ -11,9 +11,9 @@ namespace {
 TEST(PredictionsTest, AreWhatTheAccuracyCounts) {
   const auto model = testing::MakeTinyModel(1);
   // More than one batch.
-  ASSERT_OK_AND_ASSIGN(const EvaluationSet set, MakeEvaluationSet(*model, testing::GeneratedTask("digits", 150),
-                                                                  TaskRole::kPatching, data::Split::kValidation, 1, 0,
-                                                                  {}));
+  ASSERT_OK_AND_ASSIGN(const EvaluationSet set,
+                       MakeEvaluationSet(*model, testing::GeneratedTask("digits", 150), TaskRole::kPatching,
+                                         data::Split::kValidation, 1, 0, {}));
   const FeatureFunction features = DirectFeatures(model);
   ASSERT_OK_AND_ASSIGN(const std::vector<int32_t> predictions,
                        EvaluatePredictions(*model, model->image_weights, set, features, {}));
@@ -27,8 +27,7 @@ TEST(PredictionsTest, AreWhatTheAccuracyCounts) {
     EXPECT_EQ(correctness[i], predictions[i] == set.pixels->labels[i] ? 1 : 0);
     correct += correctness[i];
   }
-  ASSERT_OK_AND_ASSIGN(const TaskAccuracy accuracy,
-                       EvaluateAccuracy(*model, model->image_weights, set, features, {}));
+  ASSERT_OK_AND_ASSIGN(const TaskAccuracy accuracy, EvaluateAccuracy(*model, model->image_weights, set, features, {}));
   EXPECT_EQ(accuracy.correct, correct);
   EXPECT_EQ(accuracy.total, 150);
   EXPECT_EQ(accuracy.role, TaskRole::kPatching);
@@ -37,15 +36,14 @@ TEST(PredictionsTest, AreWhatTheAccuracyCounts) {
 
 TEST(PredictionsTest, AreCancelled) {
   const auto model = testing::MakeTinyModel(1);
-  ASSERT_OK_AND_ASSIGN(const EvaluationSet set, MakeEvaluationSet(*model, testing::GeneratedTask("digits", 20),
-                                                                  TaskRole::kPatching, data::Split::kValidation, 1, 0,
-                                                                  {}));
+  ASSERT_OK_AND_ASSIGN(const EvaluationSet set,
+                       MakeEvaluationSet(*model, testing::GeneratedTask("digits", 20), TaskRole::kPatching,
+                                         data::Split::kValidation, 1, 0, {}));
   base::CancellationSource source;
   source.Cancel();
-  EXPECT_EQ(EvaluatePredictions(*model, model->image_weights, set, DirectFeatures(model), source.token())
-                .status()
-                .code(),
-            absl::StatusCode::kCancelled);
+  EXPECT_EQ(
+      EvaluatePredictions(*model, model->image_weights, set, DirectFeatures(model), source.token()).status().code(),
+      absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ using ::modelpatch::testing::FailsWith;
 TEST(SweepTest, GivesEveryPointAndItsEndsAreTheMixtures) {
   const auto model = testing::MakeTinyModel(1);
   const auto other = testing::MakeTinyModel(2);
-  ASSERT_OK_AND_ASSIGN(const EvaluationSet set, MakeEvaluationSet(*model, testing::GeneratedTask("digits", 40), TaskRole::kPatching,
-                                                                  data::Split::kValidation, 1, 0, {}));
+  ASSERT_OK_AND_ASSIGN(const EvaluationSet set,
+                       MakeEvaluationSet(*model, testing::GeneratedTask("digits", 40), TaskRole::kPatching,
+                                         data::Split::kValidation, 1, 0, {}));
   EXPECT_EQ(set.pixels->count, 40);
   const std::vector<EvaluationSet> sets = {set};
   int loads = 0;
