@@ -27,6 +27,32 @@ constexpr std::pair<ComparisonKind, std::string_view> kComparisonKinds[] = {
     {ComparisonKind::kMovingAverage, "moving-average"},
     {ComparisonKind::kAverage, "average"}};
 
+// Declared before the templates that call them.
+json ToJson(const patch::TaskAccuracy&);
+void Read(const json&, patch::TaskAccuracy&);
+json ToJson(const patch::MixtureTerm&);
+void Read(const json&, patch::MixtureTerm&);
+json ToJson(const Snapshot&);
+void Read(const json&, Snapshot&);
+json ToJson(const CurvePoint&);
+void Read(const json&, CurvePoint&);
+json ToJson(const SearchedCandidate&);
+void Read(const json&, SearchedCandidate&);
+json ToJson(const SearchTotals&);
+void Read(const json&, SearchTotals&);
+json ToJson(const ComparedWeights&);
+void Read(const json&, ComparedWeights&);
+json ToJson(const patch::Interval&);
+void Read(const json&, patch::Interval&);
+json ToJson(const ClassCorrect&);
+void Read(const json&, ClassCorrect&);
+json ToJson(const TaskDetails&);
+void Read(const json&, TaskDetails&);
+json ToJson(const patch::ProxyChoice&);
+void Read(const json&, patch::ProxyChoice&);
+json ToJson(const patch::TradeOffMetrics&);
+void Read(const json&, patch::TradeOffMetrics&);
+
 // A list of structs, by the ToJson and Read of one.
 template <typename Item>
 json ListToJson(const std::vector<Item>& items) {
