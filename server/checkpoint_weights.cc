@@ -1,5 +1,7 @@
 #include "server/checkpoint_weights.h"
 
+#include <fmt/format.h>
+
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -27,11 +29,11 @@ patch::BlobLoader LoaderOf(const model::ClipModel& model, const store::BlobStore
 
 // A merge's coefficients are those of the terms.
 absl::Status AtTerms(const absl::Status& status) {
-  const std::string_view kCoefficients = "coefficients";
-  std::string field = base::FieldOf(status);
-  if (field.compare(0, kCoefficients.size(), kCoefficients) != 0) return status;
-  field.replace(0, kCoefficients.size(), "terms");
-  if (field != "terms") field += ".coefficient";
+  constexpr std::string_view kCoefficients = "coefficients";
+  const std::string of_merge = base::FieldOf(status);
+  if (of_merge.compare(0, kCoefficients.size(), kCoefficients) != 0) return status;
+  const std::string index = of_merge.substr(kCoefficients.size());
+  const std::string field = index.empty() ? "terms" : fmt::format("terms{}.coefficient", index);
   return base::WithField(base::Error(status.code(), base::ReasonOf(status), std::string(status.message())), field);
 }
 

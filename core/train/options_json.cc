@@ -37,7 +37,7 @@ model::Precision PrecisionFromJson(const json& name) {
 
 }  // namespace
 
-json ToJson(const FineTuneOptions& options) {
+json OptionsToJson(const FineTuneOptions& options) {
   return {{"steps", options.steps},
           {"batch_size", options.batch_size},
           {"learning_rate", options.learning_rate},
@@ -89,7 +89,7 @@ FineTuneOptions FineTuneOptionsFromJson(const json& object) {
   return options;
 }
 
-json ToJson(const patch::CoefficientSearchOptions& options) {
+json OptionsToJson(const patch::CoefficientSearchOptions& options) {
   return {{"method", NameIn(kSearchMethods, options.method)},
           {"sum_at_most_one", options.sum_at_most_one},
           {"grid", options.grid},
@@ -115,7 +115,7 @@ patch::CoefficientSearchOptions CoefficientSearchFromJson(const json& object) {
   return options;
 }
 
-json ToJson(const patch::MergeOptions& options) {
+json OptionsToJson(const patch::MergeOptions& options) {
   return {{"method", NameIn(kMergeMethods, options.method)},
           {"density", options.density},
           {"drop_rate", options.drop_rate},

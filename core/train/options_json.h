@@ -10,13 +10,13 @@
 
 namespace modelpatch::train {
 
-nlohmann::json ToJson(const FineTuneOptions& options);
+nlohmann::json OptionsToJson(const FineTuneOptions& options);
 FineTuneOptions FineTuneOptionsFromJson(const nlohmann::json& object);
 
-nlohmann::json ToJson(const patch::CoefficientSearchOptions& options);
+nlohmann::json OptionsToJson(const patch::CoefficientSearchOptions& options);
 patch::CoefficientSearchOptions CoefficientSearchFromJson(const nlohmann::json& object);
 
-nlohmann::json ToJson(const patch::MergeOptions& options);
+nlohmann::json OptionsToJson(const patch::MergeOptions& options);
 patch::MergeOptions MergeFromJson(const nlohmann::json& object);
 
 nlohmann::json NameInJson(TaskBalance balance);

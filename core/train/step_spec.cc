@@ -49,7 +49,7 @@ json ToJson(const FineTuneSpec& spec) {
           {"tasks", ToJson(spec.tasks)},
           {"balance", NameInJson(spec.balance)},
           {"start_directory", spec.start_directory},
-          {"options", ToJson(spec.options)},
+          {"options", OptionsToJson(spec.options)},
           {"elastic_task", ToJson(spec.elastic_task)},
           {"contrastive_task", ToJson(spec.contrastive_task)},
           {"fisher_examples", spec.fisher_examples}};
@@ -94,8 +94,8 @@ json ToJson(const SearchSpec& spec) {
           {"fixed_alpha", spec.fixed_alpha},
           {"epsilon_points", spec.epsilon_points},
           {"precision", model::NameOf(spec.precision)},
-          {"coefficient_search", ToJson(spec.coefficient_search)},
-          {"merge", spec.merge.has_value() ? ToJson(*spec.merge) : json()},
+          {"coefficient_search", OptionsToJson(spec.coefficient_search)},
+          {"merge", spec.merge.has_value() ? OptionsToJson(*spec.merge) : json()},
           {"comparison", spec.comparison.has_value() ? ToJson(*spec.comparison) : json()}};
 }
 

@@ -16,6 +16,7 @@
 #include "server/checkpoint_weights.h"
 #include "server/export_path.h"
 #include "server/job_messages.h"
+#include "server/measured_accuracies.h"
 #include "server/model_copy.h"
 #include "server/model_export.h"
 #include "server/record_messages.h"
