@@ -1,15 +1,20 @@
 #include "client/local_files.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/status_macros.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
 
 namespace modelpatch::client {
 namespace {
@@ -61,6 +66,18 @@ std::vector<std::string> LabelsBeside(const fs::path& images) {
   return {};
 }
 
+// The image that a line of a JSON-lines file names, in the form that a path in an upload has; "" where the line has
+// none that could be one.
+std::string ImageOf(const std::string& line) {
+  google::protobuf::Struct object;
+  if (!google::protobuf::util::JsonStringToMessage(line, &object).ok()) return "";
+  const auto found = object.fields().find("image");
+  if (found == object.fields().end()) return "";
+  const fs::path image = fs::path(found->second.string_value()).lexically_normal();
+  const bool leaves = std::find(image.begin(), image.end(), "..") != image.end();
+  return image.is_absolute() || leaves || !image.has_filename() || image == "." ? "" : image.string();
+}
+
 Wanted WantedOf(v1::TaskFormat format) {
   switch (format) {
     case v1::TASK_FORMAT_IDX:
@@ -72,11 +89,34 @@ Wanted WantedOf(v1::TaskFormat format) {
   }
 }
 
+// Adds the images that the lines of a JSON-lines file name, under `prefix`. What is no such line, or names no file that
+// could be sent, is left to the server, which says what is wrong with it.
+absl::Status AddImagesOf(const std::string& path, const std::string& prefix, std::vector<LocalFile>& files) {
+  std::ifstream content(path, std::ios::binary);
+  if (!content) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
+  std::set<std::string> added = {fs::path(path).filename().string()};
+  std::string line;
+  for (int64_t number = 1; std::getline(content, line); ++number) {
+    const std::string image = ImageOf(line);
+    if (image.empty() || !added.insert(image).second) continue;
+    const fs::path local = fs::path(path).parent_path() / image;
+    if (std::error_code error; !fs::is_regular_file(local, error)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": line ", number, ": there is no file ", local.string(), " on this machine"));
+    }
+    files.push_back({local.string(), absl::StrCat(prefix, "/", image)});
+  }
+  return absl::OkStatus();
+}
+
 // Adds what lies at `path` under `prefix`, and puts its place in the upload for it.
 absl::Status AddSplit(v1::TaskFormat format, const std::string& prefix, std::string& path,
                       std::vector<LocalFile>& files) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
+    if (format == v1::TASK_FORMAT_JSON_LINES) {
+      return absl::InvalidArgumentError(absl::StrCat(path, " is a directory; name the file with the JSON lines"));
+    }
     const bool recursive = format == v1::TASK_FORMAT_IMAGE_FOLDER;
     CLIENT_ASSIGN_OR_RETURN(const auto found, FindIn(path, prefix, recursive, WantedOf(format)));
     if (found.empty()) return absl::InvalidArgumentError(absl::StrCat("there is no file of this format in ", path));
@@ -94,6 +134,7 @@ absl::Status AddSplit(v1::TaskFormat format, const std::string& prefix, std::str
   for (const std::string& one : found) {
     files.push_back({one, absl::StrCat(prefix, "/", fs::path(one).filename().string())});
   }
+  if (format == v1::TASK_FORMAT_JSON_LINES) CLIENT_RETURN_IF_ERROR(AddImagesOf(path, prefix, files));
   path = absl::StrCat(prefix, "/", fs::path(path).filename().string());
   return absl::OkStatus();
 }

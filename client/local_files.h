@@ -23,8 +23,8 @@ struct LocalFile {
 // safetensors file of all weights, pickles are left out. INVALID_ARGUMENT if there is no such directory or file.
 absl::StatusOr<std::vector<LocalFile>> FindModelFiles(const std::string& path);
 
-// The files that the paths of `files` name on this machine; the paths become those in the upload. INVALID_ARGUMENT if a
-// path names nothing.
+// The files that the paths of `files` name on this machine, with the images that JSON lines name; the paths become
+// those in the upload. INVALID_ARGUMENT if a path names nothing.
 absl::StatusOr<std::vector<LocalFile>> FindTaskFiles(v1::TaskFiles& files);
 
 }  // namespace modelpatch::client

@@ -10,6 +10,7 @@
 #include "core/base/file.h"
 #include "core/base/text.h"
 #include "server/copy_files.h"
+#include "server/copy_json_lines.h"
 
 namespace modelpatch::server {
 namespace {
@@ -46,10 +47,12 @@ absl::StatusOr<std::string> FormatName(v1::TaskFormat format) {
       return "cifar";
     case v1::TASK_FORMAT_IMAGE_FOLDER:
       return "image-folder";
+    case v1::TASK_FORMAT_JSON_LINES:
+      return "json-lines";
     default:
-      return BadField(
-          "files.format", "UNKNOWN_TASK_FORMAT",
-          fmt::format("{} is no format of files; use IDX, CIFAR or IMAGE_FOLDER", static_cast<int>(format)));
+      return BadField("files.format", "UNKNOWN_TASK_FORMAT",
+                      fmt::format("{} is no format of files; use IDX, CIFAR, IMAGE_FOLDER or JSON_LINES",
+                                  static_cast<int>(format)));
   }
 }
 
@@ -63,6 +66,10 @@ absl::Status FillFromFiles(const v1::TaskFiles& files, const RootPaths& roots, d
     return BadField("files.split_seed", "BAD_SEED", fmt::format("the seed {} is negative", files.split_seed()));
   source.split_seed = static_cast<uint64_t>(files.split_seed());
   if (files.class_names_path().empty()) return absl::OkStatus();
+  if (source.format == "json-lines") {
+    return BadField("files.class_names_path", "UNEXPECTED_FIELD",
+                    "the classes of the format JSON_LINES are the candidates of its examples; give no class names");
+  }
   if (!source.class_names.empty()) {
     return BadField("files.class_names_path", "CLASS_NAMES_TWICE",
                     "class names are given and so is a file of them; give one");
@@ -82,6 +89,25 @@ absl::Status FillFromGenerator(const v1::TaskGenerator& generator, data::TaskSou
   if (generator.seed() < 0)
     return BadField("generator.seed", "BAD_SEED", fmt::format("the seed {} is negative", generator.seed()));
   source.generator_seed = static_cast<uint64_t>(generator.seed());
+  return absl::OkStatus();
+}
+
+// A partition that is there says into how many parts: none is no way to ask for all classes.
+absl::Status FillPartition(const v1::Task& task, data::TaskSource& source) {
+  if (!task.has_class_partition()) return absl::OkStatus();
+  const v1::ClassPartition& partition = task.class_partition();
+  if (partition.parts() < 2) {
+    return BadField("class_partition.parts", "BAD_CLASS_PARTITION",
+                    fmt::format("the classes cannot be cut into {} parts; use at least 2, or no partition for all "
+                                "classes",
+                                partition.parts()));
+  }
+  if (partition.seed() < 0) {
+    return BadField("class_partition.seed", "BAD_SEED", fmt::format("the seed {} is negative", partition.seed()));
+  }
+  source.partition_parts = partition.parts();
+  source.partition_part = partition.part();
+  source.partition_seed = static_cast<uint64_t>(partition.seed());
   return absl::OkStatus();
 }
 
@@ -123,6 +149,10 @@ absl::StatusOr<std::string> StageSplit(const std::string& given, const std::stri
                                        const base::CancellationToken& cancellation) {
   MP_ASSIGN_OR_RETURN(const std::string path, roots.Resolve(given));
   const std::string target = directory + "/" + split;
+  if (format == "json-lines") {
+    MP_RETURN_IF_ERROR(CopyJsonLines(roots, given, target, cancellation));
+    return fmt::format("{}/{}", split, FileName(given));
+  }
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     MP_RETURN_IF_ERROR(CopyDirectory(roots, path, target, RulesOf(format), cancellation));
@@ -147,6 +177,7 @@ absl::StatusOr<data::TaskSource> ToTaskSource(const v1::Task& task, const RootPa
   data::TaskSource source;
   source.class_names.assign(task.class_names().begin(), task.class_names().end());
   source.templates.assign(task.templates().begin(), task.templates().end());
+  MP_RETURN_IF_ERROR(FillPartition(task, source));
   switch (task.source_case()) {
     case v1::Task::kFiles:
       MP_RETURN_IF_ERROR(FillFromFiles(task.files(), roots, source));
@@ -161,7 +192,7 @@ absl::StatusOr<data::TaskSource> ToTaskSource(const v1::Task& task, const RootPa
 }
 
 absl::Status WithTaskField(const absl::Status& status, const v1::Task& task) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kFields = {{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kFields = {{
       {"format", "files.format"},
       {"train", "files.train_path"},
       {"validation", "files.validation_path"},
@@ -171,6 +202,8 @@ absl::Status WithTaskField(const absl::Status& status, const v1::Task& task) {
       {"generated_train", "generator.train_examples"},
       {"generated_validation", "generator.validation_examples"},
       {"generated_test", "generator.test_examples"},
+      {"partition_parts", "class_partition.parts"},
+      {"partition_part", "class_partition.part"},
   }};
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kGeneratorFields = {{
       {"train", "generator.train_examples"},
@@ -212,6 +245,12 @@ data::TaskSource WithDirectory(data::TaskSource source, const std::string& direc
     if (!path->empty()) *path = directory + "/" + *path;
   }
   return source;
+}
+
+std::string ContentJson(data::TaskSource source) {
+  source.partition_parts = source.partition_part = 0;
+  source.partition_seed = 0;
+  return data::TaskSourceToJson(source);
 }
 
 absl::StatusOr<data::TaskSource> TaskSourceOf(const store::TaskRecord& record, const std::string& tasks_path) {

@@ -13,8 +13,8 @@
 
 namespace modelpatch::server {
 
-// What the client asks for, paths as given. INVALID_ARGUMENT: TASK_WITHOUT_SOURCE, BAD_COUNT, BAD_VALIDATION_FRACTION,
-// UNKNOWN_TASK_FORMAT, CLASS_NAMES_TWICE. Reads the file of class names below `roots`.
+// What the client asks for, paths as given. INVALID_ARGUMENT: TASK_WITHOUT_SOURCE, BAD_SEED, BAD_CLASS_PARTITION (fewer
+// than 2 parts), UNKNOWN_TASK_FORMAT, CLASS_NAMES_TWICE, UNEXPECTED_FIELD. Reads the file of class names below `roots`.
 absl::StatusOr<data::TaskSource> ToTaskSource(const v1::Task& task, const RootPaths& roots);
 
 // `status` of core/data, its field put into the message's words: `train` becomes `files.train_path`.
@@ -27,6 +27,9 @@ absl::StatusOr<data::TaskSource> StageTaskFiles(const data::TaskSource& source, 
 
 // `source` with its relative paths put below `directory`.
 data::TaskSource WithDirectory(data::TaskSource source, const std::string& directory);
+
+// `source` without its class partition, as JSON: what the copies of its files are for, whichever part of the classes.
+std::string ContentJson(data::TaskSource source);
 
 // The stored source of a task, with absolute paths. DATA_LOSS (METADATA_CORRUPT).
 absl::StatusOr<data::TaskSource> TaskSourceOf(const store::TaskRecord& record, const std::string& tasks_path);

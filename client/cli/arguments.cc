@@ -80,6 +80,20 @@ absl::StatusOr<v1::TaskBudget> ParseBudget(const std::string& text) {
   return budget;
 }
 
+absl::StatusOr<v1::ClassPartition> ParseClassPart(const std::string& text) {
+  const std::vector<std::string> numbers = absl::StrSplit(text, '/');
+  int32_t part = 0;
+  int32_t parts = 0;
+  if (numbers.size() != 2 || !absl::SimpleAtoi(numbers[0], &part) || !absl::SimpleAtoi(numbers[1], &parts)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", text, "' is not a part of the classes PART/PARTS, such as 0/2"));
+  }
+  v1::ClassPartition partition;
+  partition.set_part(part);
+  partition.set_parts(parts);
+  return partition;
+}
+
 std::string ResourceName(const std::string& collection, const std::string& id) {
   return id.find('/') == std::string::npos ? absl::StrCat(collection, "/", id) : id;
 }

@@ -23,6 +23,9 @@ absl::StatusOr<v1::MixtureTerm> ParseTerm(const std::string& text);
 // `TASK=POINTS`, such as `imagenet=0.5`.
 absl::StatusOr<v1::TaskBudget> ParseBudget(const std::string& text);
 
+// `PART/PARTS`, such as `0/2`; whether there is such a part is for the server to say.
+absl::StatusOr<v1::ClassPartition> ParseClassPart(const std::string& text);
+
 // `collection/id` for an id; a text that holds a '/' is taken as a whole name.
 std::string ResourceName(const std::string& collection, const std::string& id);
 

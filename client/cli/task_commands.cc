@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/arguments.h"
@@ -22,8 +23,11 @@ namespace modelpatch::client {
 namespace {
 
 std::string SourceText(const v1::Task& task) {
-  if (task.has_generator()) return absl::StrCat("generated ", task.generator().generator());
-  return task.has_files() ? FormatName(task.files().format()) : "";
+  std::string text = task.has_generator() ? absl::StrCat("generated ", task.generator().generator())
+                     : task.has_files()   ? FormatName(task.files().format())
+                                          : "";
+  if (!task.has_class_partition()) return text;
+  return absl::StrCat(text, ", part ", task.class_partition().part(), "/", task.class_partition().parts());
 }
 
 std::string TaskText(const v1::Task& task) {
@@ -36,6 +40,11 @@ std::string TaskText(const v1::Task& task) {
   lines.Add("validation", absl::StrCat(task.validation_examples(), " examples  ", task.files().validation_path()));
   lines.Add("test", absl::StrCat(task.test_examples(), " examples  ", task.files().test_path()));
   lines.Add("classes", absl::StrCat(task.class_names_size(), ": ", absl::StrJoin(task.class_names(), ", ")));
+  if (task.has_class_partition()) {
+    const v1::ClassPartition& partition = task.class_partition();
+    lines.Add("class partition",
+              absl::StrCat("part ", partition.part(), " of ", partition.parts(), ", seed ", partition.seed()));
+  }
   for (const std::string& prompt : task.templates()) lines.Add("template", prompt);
   lines.Add("digest", task.digest());
   return lines.Render();
@@ -74,6 +83,9 @@ struct CreateOptions {
   int32_t validation_examples = 1000;
   int32_t test_examples = 5000;
   int64_t generator_seed = 0;
+  std::string class_part;
+  int32_t class_parts = 0;  // 0: one task
+  std::optional<int64_t> class_seed;
   bool upload = false;
 };
 
@@ -85,7 +97,6 @@ absl::StatusOr<v1::Task> Upload(Session& session, v1::CreateTaskRequest request)
 
 v1::CreateTaskRequest RequestOf(const CreateOptions& options) {
   v1::CreateTaskRequest request;
-  request.set_task_id(options.name);
   request.set_request_id(options.request_id);
   v1::Task& task = *request.mutable_task();
   if (!options.generator.empty()) {
@@ -110,15 +121,73 @@ v1::CreateTaskRequest RequestOf(const CreateOptions& options) {
   return request;
 }
 
+absl::StatusOr<v1::Task> CreateOne(Session& session, const CreateOptions& options, const std::string& name,
+                                   const std::optional<v1::ClassPartition>& partition) {
+  v1::CreateTaskRequest request = RequestOf(options);
+  request.set_task_id(name);
+  if (partition) {
+    *request.mutable_task()->mutable_class_partition() = *partition;
+    request.mutable_task()->mutable_class_partition()->set_seed(options.class_seed.value_or(0));
+  }
+  return options.upload ? Upload(session, std::move(request)) : session.client().CreateTask(std::move(request));
+}
+
+absl::Status Create(Session& session, const CreateOptions& options) {
+  std::optional<v1::ClassPartition> partition;
+  if (!options.class_part.empty()) {
+    CLIENT_ASSIGN_OR_RETURN(partition, ParseClassPart(options.class_part));
+  }
+  CLIENT_ASSIGN_OR_RETURN(const v1::Task result, CreateOne(session, options, options.name, partition));
+  return session.Print(result, TaskText);
+}
+
+// `error`, and what was made before it.
+absl::Status AfterParts(const absl::Status& error, const std::string& name, int made) {
+  if (made == 0) return error;
+  absl::Status result(error.code(),
+                      absl::StrCat(error.message(), "; ", made, " tasks were made before, from ", name, "-0 on"));
+  error.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) { result.SetPayload(url, payload); });
+  return result;
+}
+
+// NAME-0, NAME-1, …: all parts of one partition.
+absl::Status CreateParts(Session& session, const CreateOptions& options) {
+  v1::ListTasksResponse made;
+  for (int part = 0; part < options.class_parts; ++part) {
+    v1::ClassPartition partition;
+    partition.set_parts(options.class_parts);
+    partition.set_part(part);
+    auto task = CreateOne(session, options, absl::StrCat(options.name, "-", part), partition);
+    if (!task.ok()) return AfterParts(task.status(), options.name, part);
+    *made.add_tasks() = *std::move(task);
+  }
+  return session.Print(made, TasksText);
+}
+
+// Part of the classes, or a task of each part.
+void AddPartition(CLI::App& create, const std::shared_ptr<CreateOptions>& options) {
+  CLI::Option* part = create
+                          .add_option("--class-part", options->class_part,
+                                      "Some of the classes alone: part I (from 0) of N, by a seeded partition")
+                          ->type_name("I/N");
+  create.add_option("--class-parts", options->class_parts, "A task of each part of the classes: NAME-0 to NAME-(N-1)")
+      ->check(CLI::Range(2, 10000).description(""))
+      ->excludes(part)
+      ->type_name("N");
+  create.add_option("--class-seed", options->class_seed, "Of the partition (default: 0)");
+}
+
 void AddCreate(CLI::App& task, Session& session) {
   auto options = std::make_shared<CreateOptions>();
   CLI::App* create = task.add_subcommand("create", "Register files of the server, or a generator, as a task");
   create->add_option("NAME", options->name, "What it shall be called")->required();
-  const std::map<std::string, v1::TaskFormat> formats = {
-      {"idx", v1::TASK_FORMAT_IDX}, {"cifar", v1::TASK_FORMAT_CIFAR}, {"image-folder", v1::TASK_FORMAT_IMAGE_FOLDER}};
+  const std::map<std::string, v1::TaskFormat> formats = {{"idx", v1::TASK_FORMAT_IDX},
+                                                         {"cifar", v1::TASK_FORMAT_CIFAR},
+                                                         {"image-folder", v1::TASK_FORMAT_IMAGE_FOLDER},
+                                                         {"json-lines", v1::TASK_FORMAT_JSON_LINES}};
   CLI::Option* format = create->add_option("--format", options->format, "Of the files")
                             ->transform(CLI::CheckedTransformer(formats).description(""))
-                            ->type_name("idx|cifar|image-folder");
+                            ->type_name("idx|cifar|image-folder|json-lines");
   create->add_option("--train", options->train, "Path on the server, below one of its import roots")->needs(format);
   create->add_option("--validation", options->validation, "Path; without it a part of the training data is taken")
       ->needs(format);
@@ -144,14 +213,15 @@ void AddCreate(CLI::App& task, Session& session) {
   create->add_option("--test-examples", options->test_examples, "Images to draw")->capture_default_str();
   create->add_option("--generator-seed", options->generator_seed, "Another seed draws other images")
       ->capture_default_str();
+  AddPartition(*create, options);
   create->add_option("--request-id", options->request_id, "A second call with the same one changes nothing");
   create->callback([&session, options, format] {
     if (options->generator.empty() && format->count() == 0) throw CLI::RequiredError("--format or --generator");
+    if (options->class_seed && options->class_part.empty() && options->class_parts == 0) {
+      throw CLI::RequiresError("--class-seed", "--class-part or --class-parts");
+    }
     session.command = [&session, options]() -> absl::Status {
-      v1::CreateTaskRequest request = RequestOf(*options);
-      CLIENT_ASSIGN_OR_RETURN(const v1::Task result, options->upload ? Upload(session, std::move(request))
-                                                                     : session.client().CreateTask(std::move(request)));
-      return session.Print(result, TaskText);
+      return options->class_parts == 0 ? Create(session, *options) : CreateParts(session, *options);
     };
   });
 }

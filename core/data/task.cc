@@ -10,10 +10,13 @@
 
 #include "core/base/digest.h"
 #include "core/base/text.h"
+#include "core/data/candidate_table.h"
 #include "core/data/cifar_dataset.h"
+#include "core/data/class_partition.h"
 #include "core/data/generated_dataset.h"
 #include "core/data/idx_dataset.h"
 #include "core/data/image_folder_dataset.h"
+#include "core/data/json_lines_dataset.h"
 #include "core/data/prompt_templates.h"
 #include "core/data/split.h"
 
@@ -32,9 +35,10 @@ int64_t GeneratedCount(const TaskSource& source, Split split) {
                                        : source.generated_test;
 }
 
-// Nothing if the source has no such split.
+// Nothing if the source has no such split. Candidates of examples get their classes from `candidates`.
 absl::StatusOr<std::optional<OpenedDataset>> OpenSplit(const std::string& task_name, const TaskSource& source,
-                                                       Split split, int64_t class_count, const DecodeLimits& limits) {
+                                                       Split split, int64_t class_count, CandidateTable& candidates,
+                                                       const DecodeLimits& limits) {
   absl::StatusOr<OpenedDataset> opened = OpenedDataset();
   std::string_view field = SplitName(split);
   if (source.format == "generator") {
@@ -48,6 +52,9 @@ absl::StatusOr<std::optional<OpenedDataset>> OpenSplit(const std::string& task_n
     if (source.format == "idx") opened = OpenIdxDataset(path, split, class_count);
     if (source.format == "cifar") opened = OpenCifarDataset(path, split, class_count);
     if (source.format == "image-folder") opened = OpenImageFolderDataset(path, limits, ShownPath(task_name, split));
+    if (source.format == "json-lines") {
+      opened = OpenJsonLinesDataset(path, candidates, limits, ShownPath(task_name, split));
+    }
   }
   if (!opened.ok()) return base::WithField(opened.status(), field);
   return std::optional<OpenedDataset>(*std::move(opened));
@@ -78,6 +85,47 @@ void UpdateList(base::Sha256& digest, const std::vector<std::string>& list) {
   }
 }
 
+std::shared_ptr<const Dataset>& DatasetOf(Task& task, Split split) {
+  return split == Split::kTrain ? task.train : split == Split::kValidation ? task.validation : task.test;
+}
+
+absl::Status CarveValidation(const TaskSource& source, Task& task) {
+  auto split = StratifiedSplit(StrataOf(*task.train), source.validation_fraction, source.split_seed);
+  if (!split.ok()) return base::WithField(split.status(), "validation");
+  task.validation = std::make_shared<const SubsetDataset>(task.train, std::move(split->validation));
+  task.train = std::make_shared<const SubsetDataset>(task.train, std::move(split->train));
+  return absl::OkStatus();
+}
+
+// Leaves the classes of one part, and their examples.
+absl::Status TakePart(const ClassPartition& partition, Task& task) {
+  MP_ASSIGN_OR_RETURN(const std::vector<int32_t> classes,
+                      ClassesOfPart(partition, static_cast<int64_t>(task.class_names.size())));
+  std::vector<std::string> names;
+  for (const int32_t index : classes) names.push_back(std::move(task.class_names[static_cast<size_t>(index)]));
+  task.class_names = std::move(names);
+  for (const Split split : kSplits) {
+    auto& dataset = DatasetOf(task, split);
+    if (dataset == nullptr) continue;
+    dataset = RestrictToClasses(dataset, classes);
+    if (dataset->size() > 0) continue;
+    return base::WithField(
+        base::InvalidArgument("BAD_CLASS_PARTITION",
+                              fmt::format("the {} split has no example of the {} classes of part {} of {}; use fewer "
+                                          "parts, another seed, or more examples",
+                                          SplitName(split), classes.size(), partition.part, partition.parts)),
+        "partition_part");
+  }
+  base::Sha256 digest;
+  UpdateList(digest, {"class partition 1", task.whole_digest});
+  for (const uint64_t value :
+       {static_cast<uint64_t>(partition.parts), static_cast<uint64_t>(partition.part), partition.seed}) {
+    digest.UpdateInteger(value);
+  }
+  task.digest = digest.Finish();
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 const char* SplitName(Split split) {
@@ -96,16 +144,19 @@ absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const 
   MP_ASSIGN_OR_RETURN(task.templates, ExpandTemplates(source.templates));
 
   std::vector<std::string> own_names;
+  CandidateTable candidates;
   std::vector<std::string> contents = {"task 1", source.format};  // what the digest is over, the version first
   for (const Split split : kSplits) {
-    MP_ASSIGN_OR_RETURN(std::optional<OpenedDataset> opened,
-                        OpenSplit(task.name, source, split, static_cast<int64_t>(task.class_names.size()), limits));
+    MP_ASSIGN_OR_RETURN(
+        std::optional<OpenedDataset> opened,
+        OpenSplit(task.name, source, split, static_cast<int64_t>(task.class_names.size()), candidates, limits));
     contents.push_back(opened.has_value() ? opened->digest : "");
     if (!opened.has_value()) continue;
     if (own_names.empty()) own_names = opened->class_names;
     MP_RETURN_IF_ERROR(CheckSameNames(own_names, opened->class_names, split));
-    (split == Split::kTrain ? task.train : split == Split::kValidation ? task.validation : task.test) = opened->dataset;
+    DatasetOf(task, split) = opened->dataset;
   }
+  if (!candidates.texts().empty()) own_names = candidates.texts();
   if (task.class_names.empty()) {
     MP_RETURN_IF_ERROR(CheckClassNames(own_names));
     MP_RETURN_IF_ERROR(CheckPromptSizes(own_names, task.templates));
@@ -122,14 +173,14 @@ absl::StatusOr<Task> OpenTask(std::string name, const TaskSource& source, const 
   UpdateList(digest, task.class_names);
   UpdateList(digest, task.templates);
   if (task.train != nullptr && task.validation == nullptr) {
-    auto split = StratifiedSplit(LabelsOf(*task.train), source.validation_fraction, source.split_seed);
-    if (!split.ok()) return base::WithField(split.status(), "validation");
-    task.validation = std::make_shared<const SubsetDataset>(task.train, std::move(split->validation));
-    task.train = std::make_shared<const SubsetDataset>(task.train, std::move(split->train));
+    MP_RETURN_IF_ERROR(CarveValidation(source, task));
     digest.UpdateInteger(std::bit_cast<uint64_t>(source.validation_fraction));
     digest.UpdateInteger(source.split_seed);
   }
-  task.digest = digest.Finish();
+  task.digest = task.whole_digest = digest.Finish();
+  if (source.partition_parts != 0) {
+    MP_RETURN_IF_ERROR(TakePart({source.partition_parts, source.partition_part, source.partition_seed}, task));
+  }
   return task;
 }
 

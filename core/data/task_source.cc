@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "core/data/class_partition.h"
 #include "core/data/generated_dataset.h"
 #include "core/data/prompt_templates.h"
 #include "core/data/show_json.h"
@@ -68,6 +69,9 @@ void VisitMembers(Source& source, const Visit& visit) {
   visit("templates", source.templates);
   visit("validation_fraction", source.validation_fraction);
   visit("split_seed", source.split_seed);
+  visit("partition_parts", source.partition_parts);
+  visit("partition_part", source.partition_part);
+  visit("partition_seed", source.partition_seed);
 }
 
 absl::Status FieldError(std::string_view field, std::string_view reason, std::string_view message) {
@@ -134,6 +138,13 @@ absl::Status CheckFiles(const TaskSource& source, size_t class_count) {
   if (source.train.empty() && source.test.empty()) {
     return FieldError("test", "MISSING_SPLITS", "the task has neither a training nor a test split; give a path to one");
   }
+  if (source.format == "json-lines") {
+    if (class_count == 0) return absl::OkStatus();
+    return FieldError("class_names", "UNEXPECTED_FIELD",
+                      fmt::format("{} class names are given, but the classes of the format 'json-lines' are the "
+                                  "candidates of its examples; give none",
+                                  class_count));
+  }
   if (source.format != "image-folder" && class_count == 0) {
     return FieldError("class_names", "CLASS_NAMES_REQUIRED",
                       fmt::format("the format '{}' has numbers and no names: give the class names in the order of the "
@@ -141,6 +152,32 @@ absl::Status CheckFiles(const TaskSource& source, size_t class_count) {
                                   source.format));
   }
   return absl::OkStatus();
+}
+
+// What examples with candidates of their own have no use for.
+absl::Status CheckForCandidates(const TaskSource& source, const std::vector<std::string>& templates) {
+  if (templates != std::vector<std::string>{"{c}"}) {
+    return FieldError("templates", "TEMPLATES_NOT_ALLOWED",
+                      fmt::format("the template '{}' is given, but the candidates of the format 'json-lines' are full "
+                                  "prompts; give no template",
+                                  base::Printable(templates.front())));
+  }
+  if (source.partition_parts != 0) {
+    return FieldError("partition_parts", "BAD_CLASS_PARTITION",
+                      "the format 'json-lines' has no classes to cut into parts: each example has candidates of its "
+                      "own; give no partition");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPartition(const TaskSource& source, size_t class_count) {
+  if (source.partition_parts != 0) {
+    return CheckClassPartition({source.partition_parts, source.partition_part, source.partition_seed},
+                               static_cast<int64_t>(class_count));
+  }
+  if (source.partition_part == 0 && source.partition_seed == 0) return absl::OkStatus();
+  return FieldError("partition_parts", "BAD_CLASS_PARTITION",
+                    "a part or seed of a partition is given, but not into how many parts the classes are cut");
 }
 
 }  // namespace
@@ -189,12 +226,17 @@ absl::Status CheckTaskSource(const TaskSource& source) {
   MP_ASSIGN_OR_RETURN(const std::vector<std::string> templates, ExpandTemplates(source.templates));
   MP_RETURN_IF_ERROR(CheckPromptSizes(class_names, templates));
   const bool generated = source.format == "generator";
-  if (!generated && source.format != "idx" && source.format != "cifar" && source.format != "image-folder") {
-    return FieldError("format", "UNKNOWN_TASK_FORMAT",
-                      fmt::format("there is no task format '{}'; the formats are: idx, cifar, image-folder, generator",
-                                  base::Printable(source.format)));
+  const bool has_candidates = source.format == "json-lines";
+  if (!generated && !has_candidates && source.format != "idx" && source.format != "cifar" &&
+      source.format != "image-folder") {
+    return FieldError(
+        "format", "UNKNOWN_TASK_FORMAT",
+        fmt::format("there is no task format '{}'; the formats are: idx, cifar, image-folder, json-lines, generator",
+                    base::Printable(source.format)));
   }
   MP_RETURN_IF_ERROR(generated ? CheckGenerated(source, class_names.size()) : CheckFiles(source, class_names.size()));
+  if (has_candidates) MP_RETURN_IF_ERROR(CheckForCandidates(source, templates));
+  MP_RETURN_IF_ERROR(CheckPartition(source, class_names.size()));
   const bool carves = generated ? source.generated_train > 0 && source.generated_validation == 0
                                 : !source.train.empty() && source.validation.empty();
   if (carves && !(source.validation_fraction > 0.0 && source.validation_fraction < 1.0)) {

@@ -55,7 +55,8 @@ absl::Status WithClientsPaths(absl::Status status, const std::string& task_id, c
 // Decodes every image: one that cannot be read must not come to light in the middle of a job.
 absl::Status CheckImages(const data::Task& task, const data::TaskSource& source,
                          const base::CancellationToken& cancellation) {
-  if (source.format != "image-folder") return absl::OkStatus();  // of the others, opening checks all
+  // Of the others, opening checks all.
+  if (source.format != "image-folder" && source.format != "json-lines") return absl::OkStatus();
   const int threads = std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaximumDecodeThreads);
   for (const data::Split split : {data::Split::kTrain, data::Split::kValidation, data::Split::kTest}) {
     const auto& dataset = task.split(split);
@@ -152,6 +153,7 @@ absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const Req
   if (!stored.ok()) return InTask(stored.status(), asked);
   // The copies are opened, not the originals: what was checked is what is kept.
   v1::Task message = asked;
+  std::string whole_digest;
   {
     data::DecodeLimits limits;
     limits.maximum_pixels = context_.options.maximum_image_pixels;
@@ -162,10 +164,11 @@ absl::Status TaskService::Create(const v1::CreateTaskRequest& request, const Req
       return InTask(WithClientsPaths(checked, request.task_id(), *source, copied, staged_path), asked);
     }
     FillTask(*opened, message);
+    whole_digest = opened->whole_digest;
   }
-  // Equal bytes in equal places share one directory.
+  // Equal bytes in equal places share one directory, and so do all parts of a partition.
   const std::string content =
-      ContentKeyOf(*stored).empty() ? "" : base::Sha256Hex(message.digest() + "\n" + data::TaskSourceToJson(*stored));
+      ContentKeyOf(*stored).empty() ? "" : base::Sha256Hex(whole_digest + "\n" + ContentJson(*stored));
   store::TaskRecord record;
   record.id = request.task_id();
   record.digest = message.digest();

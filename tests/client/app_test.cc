@@ -63,21 +63,25 @@ TEST_F(AppTest, HelpIsEverywhere) {
 }
 
 TEST_F(AppTest, ALineThatMakesNoSenseIsTwo) {
-  for (const std::vector<std::string>& line : {std::vector<std::string>{},
-                                               {"model"},
-                                               {"paint"},
-                                               {"model", "import", "m"},
-                                               {"--output", "xml", "model", "list"},
-                                               {"classify", "--model", "m", "x.png"},
-                                               {"classify", "--class", "cat", "x.png"},
-                                               {"task", "create", "t"},
-                                               {"task", "create", "t", "--generator", "shapes", "--format", "idx"},
-                                               {"patch", "create", "p"},
-                                               {"patch", "promote"},
-                                               {"classify", "--patch", "p", "--checkpoint", "c", "--class", "a", "x"},
-                                               {"classify", "--model", "m", "--alpha", "1", "--class", "a", "x"},
-                                               {"sweep", "--patch-task", "t"},
-                                               {"sweep", "--checkpoint", "c"}}) {
+  for (const std::vector<std::string>& line :
+       {std::vector<std::string>{},
+        {"model"},
+        {"paint"},
+        {"model", "import", "m"},
+        {"--output", "xml", "model", "list"},
+        {"classify", "--model", "m", "x.png"},
+        {"classify", "--class", "cat", "x.png"},
+        {"task", "create", "t"},
+        {"task", "create", "t", "--generator", "shapes", "--format", "idx"},
+        {"task", "create", "t", "--generator", "shapes", "--class-seed", "1"},
+        {"task", "create", "t", "--generator", "shapes", "--class-parts", "1"},
+        {"task", "create", "t", "--generator", "shapes", "--class-part", "0/2", "--class-parts", "2"},
+        {"patch", "create", "p"},
+        {"patch", "promote"},
+        {"classify", "--patch", "p", "--checkpoint", "c", "--class", "a", "x"},
+        {"classify", "--model", "m", "--alpha", "1", "--class", "a", "x"},
+        {"sweep", "--patch-task", "t"},
+        {"sweep", "--checkpoint", "c"}}) {
     EXPECT_EQ(Run(line), 2) << ::testing::PrintToString(line);
     EXPECT_THAT(out_.str(), IsEmpty());
     EXPECT_FALSE(error_.str().empty());
@@ -106,6 +110,47 @@ TEST_F(AppTest, ListsAllPages) {
   EXPECT_EQ(Run({"model", "list", "--output", "json"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("\"nextPageToken\":\"\""));
   EXPECT_THAT(out_.str(), HasSubstr("models/second"));
+}
+
+TEST_F(AppTest, MakesATaskOfOnePartOfTheClasses) {
+  server_.create_task = [](const v1::CreateTaskRequest& request, v1::Task& response) {
+    response = request.task();
+    response.set_name("tasks/" + request.task_id());
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"task", "create", "half", "--generator", "shapes", "--class-part", "1/2", "--class-seed", "7"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("part 1 of 2, seed 7"));
+  EXPECT_THAT(out_.str(), HasSubstr("generated shapes, part 1/2"));
+  EXPECT_EQ(Run({"task", "create", "all", "--generator", "shapes"}), 0);
+  EXPECT_THAT(out_.str(), ::testing::Not(HasSubstr("part")));
+  EXPECT_EQ(Run({"task", "create", "half", "--generator", "shapes", "--class-part", "half"}), 1);
+}
+
+TEST_F(AppTest, MakesATaskOfEachPartOfTheClasses) {
+  std::vector<v1::CreateTaskRequest> requests;
+  int limit = 3;
+  server_.create_task = [&](const v1::CreateTaskRequest& request, v1::Task& response) {
+    if (static_cast<int>(requests.size()) == limit) {
+      return DetailedError(grpc::StatusCode::ALREADY_EXISTS, "there is one", "TASK_EXISTS", "task_id");
+    }
+    requests.push_back(request);
+    response.set_name("tasks/" + request.task_id());
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Run({"task", "create", "c", "--generator", "shapes", "--class-parts", "3", "--class-seed", "5"}), 0);
+  ASSERT_EQ(requests.size(), 3u);
+  for (int part = 0; part < 3; ++part) {
+    const v1::CreateTaskRequest& request = requests[static_cast<size_t>(part)];
+    EXPECT_EQ(request.task_id(), "c-" + std::to_string(part));
+    EXPECT_EQ(request.task().class_partition().parts(), 3);
+    EXPECT_EQ(request.task().class_partition().part(), part);
+    EXPECT_EQ(request.task().class_partition().seed(), 5);
+    EXPECT_THAT(out_.str(), HasSubstr(request.task_id()));
+  }
+  limit = 5;  // two more
+  EXPECT_EQ(Run({"task", "create", "d", "--generator", "shapes", "--class-parts", "3"}), 1);
+  EXPECT_THAT(error_.str(), HasSubstr("there is one; 2 tasks were made before, from d-0 on"));
+  EXPECT_THAT(error_.str(), HasSubstr("reason TASK_EXISTS"));
 }
 
 TEST_F(AppTest, JsonIsProto3WithDefaultsOnOneLine) {

@@ -60,6 +60,16 @@ TEST(ParseBudgetTest, TakesATaskAndPoints) {
   }
 }
 
+TEST(ParseClassPartTest, TakesAPartAndHowManyThereAre) {
+  const auto partition = ParseClassPart("1/10");
+  ASSERT_TRUE(partition.ok());
+  EXPECT_EQ(partition->part(), 1);
+  EXPECT_EQ(partition->parts(), 10);
+  for (const char* text : {"", "1", "/", "1/", "/2", "a/2", "0/2/3", "0/99999999999", "0.5/2"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ParseClassPart(text).status())) << text;
+  }
+}
+
 TEST(ResourceNameTest, AddsTheCollectionToAnIdOnly) {
   EXPECT_EQ(ResourceName("models", "m"), "models/m");
   EXPECT_EQ(ResourceName("models", "models/m"), "models/m");

@@ -65,6 +65,14 @@ struct FakeServer::Services {
     FakeServer& fake;
   };
 
+  struct Tasks final : v1::TaskService::Service {
+    explicit Tasks(FakeServer& fake) : fake(fake) {}
+    grpc::Status CreateTask(grpc::ServerContext*, const v1::CreateTaskRequest* request, v1::Task* response) override {
+      return CallOr(fake.create_task, *request, *response);
+    }
+    FakeServer& fake;
+  };
+
   struct Jobs final : v1::PatchJobService::Service {
     explicit Jobs(FakeServer& fake) : fake(fake) {}
     grpc::Status CreatePatchJob(grpc::ServerContext*, const v1::CreatePatchJobRequest* request,
@@ -138,9 +146,10 @@ struct FakeServer::Services {
   };
 
   explicit Services(FakeServer& fake)
-      : models(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake), uploads(fake) {}
+      : models(fake), tasks(fake), jobs(fake), patches(fake), evaluation(fake), inference(fake), uploads(fake) {}
 
   Models models;
+  Tasks tasks;
   Jobs jobs;
   Patches patches;
   Evaluation evaluation;
@@ -154,6 +163,7 @@ FakeServer::FakeServer() : services_(std::make_unique<Services>(*this)) {
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(64 << 20);
   builder.RegisterService(&services_->models);
+  builder.RegisterService(&services_->tasks);
   builder.RegisterService(&services_->jobs);
   builder.RegisterService(&services_->patches);
   builder.RegisterService(&services_->evaluation);

@@ -14,6 +14,7 @@
 #include "modelpatch/v1/model_service.grpc.pb.h"
 #include "modelpatch/v1/patch_job_service.grpc.pb.h"
 #include "modelpatch/v1/patch_service.grpc.pb.h"
+#include "modelpatch/v1/task_service.grpc.pb.h"
 #include "modelpatch/v1/upload_service.grpc.pb.h"
 
 namespace modelpatch::testing {
@@ -34,6 +35,7 @@ class FakeServer {
   std::function<grpc::Status(const v1::ImportModelRequest&, v1::Model&)> import_model;
   std::function<grpc::Status(const v1::ListModelsRequest&, v1::ListModelsResponse&)> list_models;
   std::function<grpc::Status(const v1::DeleteModelRequest&)> delete_model;
+  std::function<grpc::Status(const v1::CreateTaskRequest&, v1::Task&)> create_task;
   std::function<grpc::Status(const v1::CreatePatchJobRequest&, v1::PatchJob&)> create_patch_job;
   std::function<grpc::Status(const v1::GetPatchJobRequest&, v1::PatchJob&)> get_patch_job;
   std::function<grpc::Status(const v1::WatchPatchJobRequest&, grpc::ServerWriter<v1::PatchJobEvent>&)> watch_patch_job;

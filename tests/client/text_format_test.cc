@@ -37,6 +37,7 @@ TEST(TextFormatTest, EnumsLoseTheirPrefix) {
   EXPECT_EQ(StateName(v1::PATCH_JOB_STATE_SUCCEEDED), "SUCCEEDED");
   EXPECT_EQ(RoleName(v1::TASK_ROLE_PATCHING), "patching");
   EXPECT_EQ(FormatName(v1::TASK_FORMAT_IMAGE_FOLDER), "image-folder");
+  EXPECT_EQ(FormatName(v1::TASK_FORMAT_JSON_LINES), "json-lines");
   // One of a newer server.
   EXPECT_EQ(StateName(static_cast<v1::PatchJobState>(99)), "99");
 }

@@ -166,6 +166,35 @@ TEST_F(TransferClientTest, FindsTheFilesOfATask) {
   EXPECT_FALSE(FindTaskFiles(folder).ok());
 }
 
+TEST_F(TransferClientTest, FindsTheImagesThatJsonLinesName) {
+  WriteTestFile(scratch_.Path("vqa/train.jsonl"), R"({"image": "cats/1.png", "candidates": ["a", "b"], "answer": 0})"
+                                                  "\n\nnonsense\n"
+                                                  R"({"image": "./cats//1.png"})"
+                                                  "\n"
+                                                  R"({"image": "../outside.png"})"
+                                                  "\n"
+                                                  R"({"image": "/etc/hostname"})"
+                                                  "\n"
+                                                  R"({"image": "dog.png"})");
+  for (const char* name : {"vqa/cats/1.png", "vqa/dog.png", "vqa/other.png", "outside.png"}) {
+    WriteTestFile(scratch_.Path(name), "x");
+  }
+  v1::TaskFiles lines;
+  lines.set_format(v1::TASK_FORMAT_JSON_LINES);
+  lines.set_train_path(scratch_.Path("vqa/train.jsonl"));
+  lines.set_test_path(scratch_.Path("vqa/train.jsonl"));
+  EXPECT_THAT(PathsOf(*FindTaskFiles(lines)), ElementsAre("train/train.jsonl", "train/cats/1.png", "train/dog.png"));
+  EXPECT_EQ(lines.train_path(), "train/train.jsonl");
+  EXPECT_EQ(lines.test_path(), "train/train.jsonl");
+  WriteTestFile(scratch_.Path("vqa/test.jsonl"), R"({"image": "none.png"})");
+  lines.set_test_path(scratch_.Path("vqa/test.jsonl"));
+  lines.set_train_path("");
+  const auto missing = FindTaskFiles(lines);
+  EXPECT_THAT(std::string(missing.status().message()), ::testing::HasSubstr("test.jsonl: line 1"));
+  lines.set_test_path(scratch_.Path("vqa"));
+  EXPECT_FALSE(FindTaskFiles(lines).ok());
+}
+
 // What a server sends of one file.
 std::vector<v1::DownloadModelResponse> OneFile(const std::string& path, const std::string& sent,
                                                const std::string& digested) {

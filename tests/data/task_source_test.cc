@@ -32,6 +32,21 @@ TaskSource Generated() {
   return source;
 }
 
+TaskSource Half() {
+  TaskSource source = Files();
+  source.partition_parts = 2;
+  source.partition_part = 1;
+  source.partition_seed = 1ULL << 63;
+  return source;
+}
+
+TaskSource JsonLines() {
+  TaskSource source;
+  source.format = "json-lines";
+  source.train = "/data/train.jsonl";
+  return source;
+}
+
 void ExpectRefused(const TaskSource& source, const std::string& field, const std::string& reason) {
   const absl::Status status = CheckTaskSource(source);
   EXPECT_THAT(status, FailsWith(kInvalid, reason));
@@ -39,7 +54,7 @@ void ExpectRefused(const TaskSource& source, const std::string& field, const std
 }
 
 TEST(TaskSourceJson, RoundTrips) {
-  for (const TaskSource& source : {TaskSource(), Files(), Generated()}) {
+  for (const TaskSource& source : {TaskSource(), Files(), Generated(), Half(), JsonLines()}) {
     ASSERT_OK_AND_ASSIGN(const TaskSource back, TaskSourceFromJson(TaskSourceToJson(source)));
     EXPECT_EQ(back, source);
   }
@@ -49,6 +64,16 @@ TEST(TaskSourceJson, AbsentKeysHaveTheirDefaults) {
   ASSERT_OK_AND_ASSIGN(const TaskSource source, TaskSourceFromJson(R"({"format": "idx", "test": "x"})"));
   EXPECT_EQ(source.format, "idx");
   EXPECT_EQ(source.validation_fraction, 0.1);
+  // As it was written before there were partitions.
+  ASSERT_OK_AND_ASSIGN(
+      const TaskSource old,
+      TaskSourceFromJson(
+          R"({"class_names":["builtin:cifar10"],"format":"cifar","generated_test":0,"generated_train":0,)"
+          R"("generated_validation":0,"generator":"","generator_seed":0,"split_seed":3,"templates":[],)"
+          R"("test":"k/test","train":"k/train","validation":"","validation_fraction":0.2})"));
+  EXPECT_EQ(old.split_seed, 3u);
+  EXPECT_EQ(old.partition_parts, 0);
+  EXPECT_OK(CheckTaskSource(old));
 }
 
 TEST(TaskSourceJson, RefusesWhatIsNoTaskSource) {
@@ -62,6 +87,14 @@ TEST(TaskSourceJson, RefusesWhatIsNoTaskSource) {
 TEST(CheckTaskSource, AcceptsGoodOnes) {
   EXPECT_OK(CheckTaskSource(Files()));
   EXPECT_OK(CheckTaskSource(Generated()));
+  EXPECT_OK(CheckTaskSource(Half()));
+  EXPECT_OK(CheckTaskSource(JsonLines()));
+  TaskSource plain_template = JsonLines();
+  plain_template.templates = {"{c}"};
+  EXPECT_OK(CheckTaskSource(plain_template));
+  TaskSource generated_part = Generated();
+  generated_part.partition_parts = 10;
+  EXPECT_OK(CheckTaskSource(generated_part));
   TaskSource only_test = Files();
   only_test.train.clear();
   only_test.validation_fraction = 7;  // not used
@@ -102,6 +135,32 @@ TEST(CheckTaskSource, NamesTheFieldAtFault) {
   ExpectRefused(source, "generated_test", "MISSING_SPLITS");
   (source = Generated()).class_names = {"circle"};
   ExpectRefused(source, "class_names", "CLASS_COUNT_MISMATCH");
+}
+
+TEST(CheckTaskSource, CandidatesAreClassesAndPromptsAlready) {
+  TaskSource source;
+  (source = JsonLines()).class_names = {"cat"};
+  ExpectRefused(source, "class_names", "UNEXPECTED_FIELD");
+  (source = JsonLines()).templates = {"a {c}"};
+  ExpectRefused(source, "templates", "TEMPLATES_NOT_ALLOWED");
+  (source = JsonLines()).partition_parts = 2;
+  ExpectRefused(source, "partition_parts", "BAD_CLASS_PARTITION");
+  (source = JsonLines()).train = "";
+  ExpectRefused(source, "test", "MISSING_SPLITS");
+}
+
+TEST(CheckTaskSource, RefusesPartitionsThatCannotBe) {
+  TaskSource source;
+  for (const int64_t parts : {int64_t{-1}, int64_t{1}, int64_t{3}, INT64_MAX}) {
+    (source = Half()).partition_parts = parts;
+    ExpectRefused(source, "partition_parts", "BAD_CLASS_PARTITION");
+  }
+  for (const int64_t part : {int64_t{-1}, int64_t{2}}) {
+    (source = Half()).partition_part = part;
+    ExpectRefused(source, "partition_part", "BAD_CLASS_PARTITION");
+  }
+  (source = Half()).partition_parts = 0;
+  ExpectRefused(source, "partition_parts", "BAD_CLASS_PARTITION");
 }
 
 }  // namespace

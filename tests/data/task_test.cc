@@ -178,6 +178,133 @@ TEST_F(TaskTest, OpensGenerators) {
   EXPECT_EQ(given.validation->size(), 20);
 }
 
+TaskSource Generated(int64_t train, int64_t validation, int64_t test) {
+  TaskSource source;
+  source.format = "generator";
+  source.generator = "digits";
+  source.generated_train = train;
+  source.generated_validation = validation;
+  source.generated_test = test;
+  return source;
+}
+
+TEST_F(TaskTest, ThePartsOfAPartitionAreDisjointAndTogetherTheWhole) {
+  const TaskSource whole_source = Generated(100, 0, 30);
+  ASSERT_OK_AND_ASSIGN(const Task whole, OpenTask("digits", whole_source));
+  std::multiset<std::string> names;
+  std::set<std::string> digests = {whole.digest};
+  int64_t train = 0, validation = 0, test = 0;
+  for (int part = 0; part < 3; ++part) {
+    TaskSource source = whole_source;
+    source.partition_parts = 3;
+    source.partition_part = part;
+    source.partition_seed = 7;
+    ASSERT_OK_AND_ASSIGN(const Task task, OpenTask("digits", source));
+    names.insert(task.class_names.begin(), task.class_names.end());
+    digests.insert(task.digest);
+    EXPECT_EQ(task.whole_digest, whole.digest);
+    EXPECT_EQ(OpenTask("another", source)->digest, task.digest);
+    train += task.train->size();
+    validation += task.validation->size();
+    test += task.test->size();
+    for (const Split split : {Split::kTrain, Split::kValidation, Split::kTest}) {
+      const Dataset& dataset = *task.split(split);
+      for (int64_t i = 0; i < dataset.size(); ++i) {
+        ASSERT_LT(dataset.label(i), static_cast<int32_t>(task.class_names.size()));
+      }
+    }
+  }
+  EXPECT_EQ(names, std::multiset<std::string>(whole.class_names.begin(), whole.class_names.end()));
+  EXPECT_EQ(digests.size(), 4u);
+  EXPECT_EQ(train, 90);
+  EXPECT_EQ(validation, 10);
+  EXPECT_EQ(test, 30);
+}
+
+TEST_F(TaskTest, EachExampleOfAPartKeepsItsClassName) {
+  TaskSource source = Cifar();
+  source.partition_parts = 2;
+  source.partition_part = 1;
+  ASSERT_OK_AND_ASSIGN(const Task task, OpenTask("pets", source));
+  ASSERT_EQ(task.class_names.size(), 1u);
+  // Labels of the whole alternate, and record r starts with the byte 13 r.
+  const int parity = task.class_names[0] == "cat" ? 0 : 1;
+  EXPECT_EQ(task.train->size() + task.validation->size(), 5);
+  for (int64_t i = 0; i < task.train->size(); ++i) {
+    EXPECT_EQ(task.train->label(i), 0);
+    EXPECT_EQ(task.train->image(i)->pixels[0] / 13 % 2, parity);
+  }
+}
+
+TEST_F(TaskTest, RefusesPartitionsWithoutClassesOrExamples) {
+  TaskSource source = Generated(10, 10, 10);
+  source.partition_parts = 11;
+  const auto too_many = OpenTask("digits", source);
+  EXPECT_THAT(too_many, FailsWith(kInvalid, "BAD_CLASS_PARTITION"));
+  EXPECT_EQ(base::FieldOf(too_many.status()), "partition_parts");
+  // Folders' names are known when they are read.
+  for (const char* name : {"test/cat/1.ppm", "test/dog/1.ppm"}) Write(name, kPixel);
+  source = {};
+  source.format = "image-folder";
+  source.test = directory_.Path("test");
+  source.partition_parts = 3;
+  EXPECT_THAT(OpenTask("pets", source), FailsWith(kInvalid, "BAD_CLASS_PARTITION"));
+  // Three of ten digits are tested, one class of which is in each of ten parts.
+  int without_examples = 0;
+  for (int part = 0; part < 10; ++part) {
+    source = Generated(10, 10, 3);
+    source.partition_parts = 10;
+    source.partition_part = part;
+    const auto opened = OpenTask("digits", source);
+    if (opened.ok()) continue;
+    ++without_examples;
+    EXPECT_THAT(opened, FailsWith(kInvalid, "BAD_CLASS_PARTITION"));
+    EXPECT_EQ(base::FieldOf(opened.status()), "partition_part");
+  }
+  EXPECT_EQ(without_examples, 7);
+}
+
+TEST_F(TaskTest, CandidatesOfAllSplitsAreTheClasses) {
+  for (const char* name : {"1.ppm", "2.ppm"}) Write(name, kPixel);
+  TaskSource source;
+  source.format = "json-lines";
+  source.train = Write("train.jsonl", R"({"image": "1.ppm", "candidates": ["a cat", "a dog"], "answer": 1})"
+                                      "\n"
+                                      R"({"image": "2.ppm", "candidates": ["a dog", "a cow"], "answer": 0})");
+  source.validation = Write("validation.jsonl", R"({"image": "1.ppm", "candidates": ["a cow"], "answer": 0})");
+  source.test = Write("test.jsonl", R"({"image": "1.ppm", "candidates": ["an ox", "a cat"], "answer": "a cat"})");
+  ASSERT_OK_AND_ASSIGN(const Task task, OpenTask("animals", source));
+  EXPECT_THAT(task.class_names, ElementsAre("a cat", "a dog", "a cow", "an ox"));
+  EXPECT_THAT(task.templates, ElementsAre("{c}"));
+  EXPECT_THAT(LabelsOf(*task.train), ElementsAre(1, 1));
+  EXPECT_THAT(task.train->candidates(1), ElementsAre(1, 2));
+  EXPECT_THAT(task.validation->candidates(0), ElementsAre(2));
+  EXPECT_EQ(task.test->label(0), 0);
+  EXPECT_THAT(task.test->candidates(0), ElementsAre(0, 3));
+  // A text that a list of class names would take for another list stands for itself.
+  source.test = Write("builtin.jsonl", R"({"image": "1.ppm", "candidates": ["builtin:cifar10"], "answer": 0})");
+  EXPECT_EQ(OpenTask("animals", source)->class_names.back(), "builtin:cifar10");
+}
+
+TEST_F(TaskTest, ExamplesWithCandidatesAreCarvedWhateverTheirAnswers) {
+  Write("1.ppm", kPixel);
+  std::string lines;
+  for (int i = 0; i < 20; ++i) {
+    lines += R"({"image": "1.ppm", "candidates": ["no", "yes )" + std::to_string(i) + R"("], "answer": 1})" + "\n";
+  }
+  TaskSource source;
+  source.format = "json-lines";
+  source.train = Write("train.jsonl", lines);
+  source.validation_fraction = 0.25;
+  ASSERT_OK_AND_ASSIGN(const Task task, OpenTask("answers", source));
+  EXPECT_EQ(task.train->size(), 15);
+  ASSERT_EQ(task.validation->size(), 5);
+  EXPECT_EQ(task.validation->candidates(0).size(), 2u);
+  source.split_seed = 1;
+  ASSERT_OK_AND_ASSIGN(const Task other, OpenTask("answers", source));
+  EXPECT_NE(LabelsOf(*task.validation), LabelsOf(*other.validation));
+}
+
 TEST_F(TaskTest, ErrorsNameTheSplit) {
   TaskSource source = Cifar();
   source.test = Write("bad.bin", CifarRecords({0, 2}, 1));

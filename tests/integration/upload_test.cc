@@ -228,6 +228,33 @@ TEST_F(UploadTest, ATaskIsMadeOfFilesThatWereSent) {
   EXPECT_EQ(CountIn("staging"), 0);
 }
 
+TEST_F(UploadTest, JsonLinesBringTheirImages) {
+  Start();
+  v1::CreateTaskRequest request;
+  request.set_task_id("pairs");
+  request.mutable_task()->mutable_files()->set_format(v1::TASK_FORMAT_JSON_LINES);
+  request.mutable_task()->mutable_files()->set_test_path("test/pairs.jsonl");
+  std::vector<File> files = {
+      {"test/pairs.jsonl", R"({"image": "photos/1.png", "candidates": ["a cat", "a dog"], "answer": "a dog"})"},
+      {"test/photos/1.png", MakePng(8, 8, 0, 0, 0)}};
+  const auto upload = NewTaskUpload();
+  upload->WriteHeader(request, ManifestOf(files));
+  upload->WriteFiles(files, 50);
+  ASSERT_THAT(upload->Finish(), Succeeds());
+  EXPECT_EQ(upload->response().test_examples(), 1);
+  EXPECT_EQ(upload->response().class_names_size(), 2);
+  files.pop_back();
+  request.set_task_id("incomplete");
+  const auto incomplete = NewTaskUpload();
+  incomplete->WriteHeader(request, ManifestOf(files));
+  incomplete->WriteFiles(files, 50);
+  const grpc::Status status = incomplete->Finish();
+  EXPECT_THAT(status, AnswersWith(StatusCode::NOT_FOUND, "FILE_NOT_FOUND"));
+  EXPECT_THAT(status.error_message(), HasSubstr("test/pairs.jsonl: line 1: there is no image 'photos/1.png'"));
+  EXPECT_EQ(FieldOf(status), "header.request.task.files.test_path");
+  EXPECT_EQ(CountIn("staging"), 0);
+}
+
 TEST_F(UploadTest, AnInterruptedUploadGoesOnWhereItWas) {
   Start();
   const v1::UploadManifest manifest = ManifestOf(model_, "mine");
