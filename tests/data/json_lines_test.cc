@@ -1,5 +1,7 @@
 #include "core/data/json_lines.h"
 
+#include <fmt/format.h>
+
 #include "core/data/prompt_templates.h"
 #include "tests/support/status_matchers.h"
 
@@ -15,6 +17,9 @@ std::string Line(const std::string& image, const std::string& candidates, const 
   return R"({"image": )" + image + R"(, "candidates": )" + candidates + R"(, "answer": )" + answer + "}";
 }
 
+// As JSON, for a text that needs no escapes.
+std::string Quoted(const std::string& text) { return fmt::format("\"{}\"", text); }
+
 TEST(JsonLine, TakesTheAnswerByIndexOrText) {
   ASSERT_OK_AND_ASSIGN(const JsonLine by_index, ParseJsonLine(Line(R"("a/1.png")", R"(["cat", "dog"])", "1")));
   EXPECT_EQ(by_index.image, "a/1.png");
@@ -29,8 +34,7 @@ TEST(JsonLine, TakesTheAnswerByIndexOrText) {
 
 TEST(JsonLine, FoldsPathsThatStayBelow) {
   for (const char* path : {"a/b.png", "./a/b.png", "a//b.png", "a/./b.png"}) {
-    const std::string quoted = "\"" + std::string(path) + "\"";
-    ASSERT_OK_AND_ASSIGN(const JsonLine line, ParseJsonLine(Line(quoted, R"(["x"])", "0")));
+    ASSERT_OK_AND_ASSIGN(const JsonLine line, ParseJsonLine(Line(Quoted(path), R"(["x"])", "0")));
     EXPECT_EQ(line.image, "a/b.png");
   }
   EXPECT_OK(ParseJsonLine(Line(R"("..png")", R"(["x"])", "0")));
@@ -39,11 +43,9 @@ TEST(JsonLine, FoldsPathsThatStayBelow) {
 TEST(JsonLine, RefusesPathsThatLeaveTheDirectory) {
   for (const char* path :
        {"/etc/passwd", "../a.png", "a/../../b.png", "a/..", "..", "", ".", "./", "a/", "a\\u0000.png", "//a.png"}) {
-    EXPECT_THAT(ParseJsonLine(Line("\"" + std::string(path) + "\"", R"(["x"])", "0")),
-                FailsWith(kInvalid, "BAD_IMAGE_PATH"))
-        << path;
+    EXPECT_THAT(ParseJsonLine(Line(Quoted(path), R"(["x"])", "0")), FailsWith(kInvalid, "BAD_IMAGE_PATH")) << path;
   }
-  EXPECT_THAT(ParseJsonLine(Line("\"" + std::string(5000, 'a') + "\"", R"(["x"])", "0")),
+  EXPECT_THAT(ParseJsonLine(Line(Quoted(std::string(5000, 'a')), R"(["x"])", "0")),
               FailsWith(kInvalid, "BAD_IMAGE_PATH"));
 }
 
@@ -60,7 +62,7 @@ TEST(JsonLine, RefusesCandidatesThatAreNone) {
   refused(R"(["cat", " \u3000"])", "EMPTY_CANDIDATE");
   refused(R"(["cat", "dog", "cat"])", "DUPLICATE_CANDIDATE");
   refused(R"(["cat", "c\u0061t"])", "DUPLICATE_CANDIDATE");
-  refused("[\"" + std::string(kMaximumPromptBytes + 1, 'x') + "\"]", "PROMPT_TOO_LONG");
+  refused(fmt::format("[{}]", Quoted(std::string(kMaximumPromptBytes + 1, 'x'))), "PROMPT_TOO_LONG");
 }
 
 TEST(JsonLine, RefusesAnswersThatAreNoCandidate) {

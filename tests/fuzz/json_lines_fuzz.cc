@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(line > last, "lines are counted up");
     last = line;
     Require(!example.image.empty() && example.image[0] != '/', "an image is named relative to the file");
-    const std::string parts = "/" + example.image + "/";
+    std::string parts(1, '/');
+    parts.append(example.image).push_back('/');
     Require(parts.find("/../") == std::string::npos && parts.find("/./") == std::string::npos &&
                 parts.find("//") == std::string::npos,
             "an image lies below the file's directory");
