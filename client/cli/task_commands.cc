@@ -83,7 +83,7 @@ struct CreateOptions {
   int32_t validation_examples = 1000;
   int32_t test_examples = 5000;
   int64_t generator_seed = 0;
-  std::string class_part;
+  std::optional<std::string> class_part;
   int32_t class_parts = 0;  // 0: one task
   std::optional<int64_t> class_seed;
   bool upload = false;
@@ -134,8 +134,8 @@ absl::StatusOr<v1::Task> CreateOne(Session& session, const CreateOptions& option
 
 absl::Status Create(Session& session, const CreateOptions& options) {
   std::optional<v1::ClassPartition> partition;
-  if (!options.class_part.empty()) {
-    CLIENT_ASSIGN_OR_RETURN(partition, ParseClassPart(options.class_part));
+  if (options.class_part) {
+    CLIENT_ASSIGN_OR_RETURN(partition, ParseClassPart(*options.class_part));
   }
   CLIENT_ASSIGN_OR_RETURN(const v1::Task result, CreateOne(session, options, options.name, partition));
   return session.Print(result, TaskText);
@@ -217,7 +217,7 @@ void AddCreate(CLI::App& task, Session& session) {
   create->add_option("--request-id", options->request_id, "A second call with the same one changes nothing");
   create->callback([&session, options, format] {
     if (options->generator.empty() && format->count() == 0) throw CLI::RequiredError("--format or --generator");
-    if (options->class_seed && options->class_part.empty() && options->class_parts == 0) {
+    if (options->class_seed && !options->class_part && options->class_parts == 0) {
       throw CLI::RequiresError("--class-seed", "--class-part or --class-parts");
     }
     session.command = [&session, options]() -> absl::Status {
