@@ -16,6 +16,61 @@ namespace {
 constexpr int64_t kWarmupShare = 10;
 constexpr double kMaximumEpsilonPoints = 100;
 
+// Reads the choice of a schedule, and how weights are kept on the way.
+absl::Status ReadTrajectory(const v1::FineTuneOptions& options, train::FineTuneOptions& result) {
+  if (!v1::LearningRateSchedule_IsValid(options.schedule())) {
+    return train::BadFineTuneOption("schedule", fmt::format("{} is no schedule; use COSINE or CONSTANT",
+                                                            static_cast<int>(options.schedule())));
+  }
+  if (options.schedule() == v1::LEARNING_RATE_SCHEDULE_CONSTANT) {
+    result.schedule = train::LearningRateSchedule::kConstant;
+  }
+  if (options.has_snapshot_interval_steps()) {
+    result.snapshot_interval_steps = options.snapshot_interval_steps();
+    if (result.snapshot_interval_steps < 1) {
+      return train::BadFineTuneOption(
+          "snapshot_interval_steps",
+          fmt::format("snapshot_interval_steps is {}; it must be 1 or more, or absent for no snapshots",
+                      result.snapshot_interval_steps));
+    }
+  }
+  if (options.has_ema_decay()) {
+    result.ema_decay = options.ema_decay();
+    if (!(result.ema_decay > 0)) {
+      return train::BadFineTuneOption(
+          "ema_decay", fmt::format("ema_decay is {}; it must lie between 0 and 1, or be absent for no moving average",
+                                   result.ema_decay));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Reads what is added to the loss, and fills in the defaults.
+absl::Status ReadLosses(v1::FineTuneOptions& options, train::FineTuneOptions& result) {
+  if (options.has_label_smoothing()) result.label_smoothing = options.label_smoothing();
+  if (options.has_l2_penalty()) result.l2_penalty = options.l2_penalty();
+  if (options.has_elastic_weight_consolidation()) {
+    v1::ElasticWeightConsolidation& elastic = *options.mutable_elastic_weight_consolidation();
+    result.elastic_weight = elastic.weight();
+    if (!(result.elastic_weight > 0)) {
+      return train::BadFineTuneOption(
+          "elastic_weight_consolidation.weight",
+          fmt::format("the weight is {}; it must be positive, or leave elastic_weight_consolidation out",
+                      result.elastic_weight));
+    }
+    if (elastic.task().empty()) {
+      return train::BadFineTuneOption(
+          "elastic_weight_consolidation.task",
+          "there is no task to estimate the Fisher matrix on; name one (tasks/ID), mostly a supported one");
+    }
+    if (elastic.has_examples()) result.elastic_examples = elastic.examples();
+    elastic.set_examples(static_cast<int32_t>(result.elastic_examples));
+  }
+  if (options.has_contrastive_mixing()) result.contrastive_weight = options.contrastive_mixing().weight();
+  result.learned_head = options.learned_head();
+  return absl::OkStatus();
+}
+
 absl::Status BadAlpha(double alpha, std::string_view field) {
   return base::WithField(base::InvalidArgument("BAD_ALPHA", fmt::format("α = {} does not lie in [0, 1]", alpha)),
                          field);
@@ -53,6 +108,8 @@ absl::StatusOr<train::FineTuneOptions> ResolveFineTuneOptions(v1::FineTuneOption
         "precision");
   }
   if (options.precision() == v1::PRECISION_BFLOAT16) result.precision = model::Precision::kBFloat16;
+  MP_RETURN_IF_ERROR(ReadTrajectory(options, result));
+  MP_RETURN_IF_ERROR(ReadLosses(options, result));
   MP_RETURN_IF_ERROR(train::CheckFineTuneOptions(result));
 
   options.set_steps(static_cast<int32_t>(result.steps));
@@ -68,6 +125,11 @@ absl::StatusOr<train::FineTuneOptions> ResolveFineTuneOptions(v1::FineTuneOption
   options.set_augment(result.augment);
   options.set_validation_interval_steps(static_cast<int32_t>(result.validation_interval_steps));
   if (options.precision() == v1::PRECISION_UNSPECIFIED) options.set_precision(v1::PRECISION_FLOAT32);
+  if (options.schedule() == v1::LEARNING_RATE_SCHEDULE_UNSPECIFIED) {
+    options.set_schedule(v1::LEARNING_RATE_SCHEDULE_COSINE);
+  }
+  options.set_label_smoothing(result.label_smoothing);
+  options.set_l2_penalty(result.l2_penalty);
   return result;
 }
 

@@ -8,7 +8,8 @@
 namespace modelpatch::server {
 
 // Fills in the defaults of `options` and returns them as core takes them. INVALID_ARGUMENT (BAD_FINE_TUNE_OPTION) with
-// the option's name as the field.
+// the option's path as the field, such as `elastic_weight_consolidation.weight`. Whether the tasks that it names are
+// there is for the caller to see.
 absl::StatusOr<train::FineTuneOptions> ResolveFineTuneOptions(v1::FineTuneOptions& options);
 
 struct AlphaChoice {

@@ -13,14 +13,25 @@ void AddSubmitOptions(CLI::App& submit, SubmitOptions& options) {
                                                           {"joint", v1::STRATEGY_JOINT},
                                                           {"sequential", v1::STRATEGY_SEQUENTIAL},
                                                           {"parallel", v1::STRATEGY_PARALLEL}};
-  const std::map<std::string, v1::Precision> precisions = {{"fp32", v1::PRECISION_FLOAT32},
-                                                           {"bf16", v1::PRECISION_BFLOAT16}};
+  const std::map<std::string, v1::TaskBalance> balances = {{"size", v1::TASK_BALANCE_BY_SIZE},
+                                                           {"even", v1::TASK_BALANCE_EVEN}};
   submit.add_option("--model", options.model, "The model to patch")->required();
   submit.add_option("--patch-task", options.patching_tasks, "Where the model shall become good")->required();
   submit.add_option("--supported-task", options.supported_tasks, "Where it shall stay good");
   submit.add_option("--strategy", options.strategy, "How many checkpoints, out of which tasks (default: single)")
       ->transform(CLI::CheckedTransformer(strategies).description(""))
       ->type_name("single|joint|sequential|parallel");
+  submit
+      .add_option("--task-balance", options.task_balance,
+                  "joint: whether every example is seen equally often, or every task (default: size)")
+      ->transform(CLI::CheckedTransformer(balances).description(""))
+      ->type_name("size|even");
+  submit.add_option("--order-seed", options.order_seed,
+                    "sequential: shuffle the patching tasks by this seed (default: as they are given)");
+  submit.add_flag("--skip-comparisons", options.skip_comparisons,
+                  "Train nothing that only stands beside the result, such as specialised models");
+  submit.add_option("--checkpoint", options.checkpoints,
+                    "parallel: mix these checkpoints instead of training; give two or more");
   submit.add_option("--alpha-policy", options.alpha_policy, "How α is chosen on validation data")
       ->check(CLI::IsMember({"mean", "budget", "fixed"}).description(""))
       ->type_name("mean|budget|fixed")
@@ -31,24 +42,9 @@ void AddSubmitOptions(CLI::App& submit, SubmitOptions& options) {
   submit.add_option("--alphas", options.alphas, "Where to look: FROM:TO:STEP or A,B,C (default: 0:1:0.05)");
   submit.add_option("--name", options.name, "What the job shall be called (default: the server chooses)");
   submit.add_option("--request-id", options.request_id, "A second call with the same one changes nothing");
-  submit.add_option("--steps", options.steps, "Optimiser steps (default: 2000)");
-  submit.add_option("--batch-size", options.batch_size, "Examples a step (default: 128)");
-  submit.add_option("--learning-rate", options.learning_rate, "At the end of the warm-up (default: 1e-5)");
-  submit.add_option("--warmup-steps", options.warmup_steps, "Default: 200, or a tenth of the steps if that is less");
-  submit.add_option("--weight-decay", options.weight_decay, "Of AdamW (default: 0.1)");
-  submit.add_option("--beta1", options.beta1, "Of AdamW (default: 0.9)");
-  submit.add_option("--beta2", options.beta2, "Of AdamW (default: 0.999)");
-  submit.add_option("--adam-epsilon", options.adam_epsilon, "Of AdamW (default: 1e-8)");
-  submit.add_option("--gradient-clip", options.gradient_clip, "Largest norm of the gradient; 0 means any (default: 1)");
-  submit.add_option("--seed", options.seed, "Of the training's randomness (default: 0)");
-  submit.add_flag("--no-augment", options.no_augment, "Train without random resized crops");
-  submit.add_option("--validation-interval-steps", options.validation_interval_steps,
-                    "Measure the validation accuracy every so many steps (default: only at the end)");
-  submit
-      .add_option("--precision", options.precision,
-                  "Of the training's matrix products; bf16 is quicker on a GPU (default: fp32)")
-      ->transform(CLI::CheckedTransformer(precisions).description(""))
-      ->type_name("fp32|bf16");
+  AddFineTuneOptions(submit, options.fine_tune);
+  AddSearchOptions(submit, options.search);
+  AddMergeOptions(submit, options.merge);
   submit.add_flag("--watch", options.watch, "Follow the job until it has ended");
 }
 
@@ -72,20 +68,15 @@ absl::StatusOr<v1::CreatePatchJobRequest> RequestOf(const SubmitOptions& options
     CLIENT_ASSIGN_OR_RETURN(const std::vector<double> alphas, ParseAlphas(options.alphas));
     spec.mutable_alphas()->Add(alphas.begin(), alphas.end());
   }
-  v1::FineTuneOptions& fine_tune = *spec.mutable_fine_tune();
-  fine_tune.set_precision(options.precision);
-  if (options.steps) fine_tune.set_steps(*options.steps);
-  if (options.batch_size) fine_tune.set_batch_size(*options.batch_size);
-  if (options.learning_rate) fine_tune.set_learning_rate(*options.learning_rate);
-  if (options.warmup_steps) fine_tune.set_warmup_steps(*options.warmup_steps);
-  if (options.weight_decay) fine_tune.set_weight_decay(*options.weight_decay);
-  if (options.beta1) fine_tune.set_beta1(*options.beta1);
-  if (options.beta2) fine_tune.set_beta2(*options.beta2);
-  if (options.adam_epsilon) fine_tune.set_epsilon(*options.adam_epsilon);
-  if (options.gradient_clip) fine_tune.set_gradient_clip(*options.gradient_clip);
-  if (options.seed) fine_tune.set_seed(*options.seed);
-  if (options.no_augment) fine_tune.set_augment(false);
-  if (options.validation_interval_steps) fine_tune.set_validation_interval_steps(*options.validation_interval_steps);
+  *spec.mutable_fine_tune() = FineTuneOptionsOf(options.fine_tune);
+  spec.set_task_balance(options.task_balance);
+  CLIENT_ASSIGN_OR_RETURN(const std::optional<v1::CoefficientSearch> search, CoefficientSearchOf(options.search));
+  if (search) *spec.mutable_coefficient_search() = *search;
+  CLIENT_ASSIGN_OR_RETURN(const std::optional<v1::Merge> merge, MergeOf(options.merge));
+  if (merge) *spec.mutable_merge() = *merge;
+  if (options.order_seed) spec.set_order_seed(*options.order_seed);
+  spec.set_skip_comparisons(options.skip_comparisons);
+  for (const std::string& name : options.checkpoints) spec.add_checkpoints(ResourceName("checkpoints", name));
   return request;
 }
 
