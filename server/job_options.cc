@@ -19,8 +19,8 @@ constexpr double kMaximumEpsilonPoints = 100;
 // Reads the choice of a schedule, and how weights are kept on the way.
 absl::Status ReadTrajectory(const v1::FineTuneOptions& options, train::FineTuneOptions& result) {
   if (!v1::LearningRateSchedule_IsValid(options.schedule())) {
-    return train::BadFineTuneOption("schedule", fmt::format("{} is no schedule; use COSINE or CONSTANT",
-                                                            static_cast<int>(options.schedule())));
+    return train::BadFineTuneOption(
+        "schedule", fmt::format("{} is no schedule; use COSINE or CONSTANT", static_cast<int>(options.schedule())));
   }
   if (options.schedule() == v1::LEARNING_RATE_SCHEDULE_CONSTANT) {
     result.schedule = train::LearningRateSchedule::kConstant;

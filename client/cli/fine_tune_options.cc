@@ -35,8 +35,8 @@ void AddRecipe(CLI::App& submit, FineTuneArguments& arguments) {
 
 // What patching is compared with.
 void AddAlternatives(CLI::App& submit, FineTuneArguments& arguments) {
-  const std::map<std::string, v1::LearningRateSchedule> schedules = {
-      {"cosine", v1::LEARNING_RATE_SCHEDULE_COSINE}, {"constant", v1::LEARNING_RATE_SCHEDULE_CONSTANT}};
+  const std::map<std::string, v1::LearningRateSchedule> schedules = {{"cosine", v1::LEARNING_RATE_SCHEDULE_COSINE},
+                                                                     {"constant", v1::LEARNING_RATE_SCHEDULE_CONSTANT}};
   submit.add_option("--schedule", arguments.schedule, "The learning rate after the warm-up (default: cosine)")
       ->transform(CLI::CheckedTransformer(schedules).description(""))
       ->type_name("cosine|constant");

@@ -71,8 +71,9 @@ void AddSearchOptions(CLI::App& submit, SearchArguments& arguments) {
                     "gradient: of Adam, in coefficients a step (default: 0.05)");
   submit.add_option("--search-batch-size", arguments.batch_size,
                     "gradient: validation examples of each task a step (default: 128)");
-  submit.add_option("--coefficient-group", arguments.group,
-                    "gradient: which weights share a coefficient (default: model)")
+  submit
+      .add_option("--coefficient-group", arguments.group,
+                  "gradient: which weights share a coefficient (default: model)")
       ->transform(CLI::CheckedTransformer(groups).description(""))
       ->type_name("model|block|layer");
   submit.add_option("--search-seed", arguments.seed, "black-box, gradient: the seed of the search (default: 0)");

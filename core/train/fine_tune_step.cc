@@ -22,16 +22,14 @@
 namespace modelpatch::train {
 namespace {
 
-constexpr char kElasticField[] = "elastic_weight_consolidation";
-
 absl::Status CheckSpec(const FineTuneSpec& spec) {
   MP_RETURN_IF_ERROR(CheckFineTuneOptions(spec.options));
   const bool weighs = spec.options.elastic_weight > 0;
   if (weighs && !spec.elastic_task.has_value()) {
-    return BadFineTuneOption(fmt::format("{}.task", kElasticField), "there is a weight, but no task; name one");
+    return BadFineTuneOption("elastic_weight_consolidation.task", "there is a weight, but no task; name one");
   }
   if (!weighs && spec.elastic_task.has_value()) {
-    return BadFineTuneOption(fmt::format("{}.weight", kElasticField),
+    return BadFineTuneOption("elastic_weight_consolidation.weight",
                              "there is a task, but the weight is 0; give a positive one");
   }
   return absl::OkStatus();
@@ -49,16 +47,20 @@ struct Run {
   FineTuneResult result = {};
 };
 
-absl::StatusOr<data::Task> OpenOtherTask(const NamedTask& named, Run& run) {
+// A task that the option `field` names.
+absl::StatusOr<data::Task> OpenOtherTask(const NamedTask& named, std::string_view field, Run& run) {
   MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(named.name, named.source, run.step.decode_limits));
-  MP_RETURN_IF_ERROR(RequireTrainingExamples(task));
+  if (!HasTrainingExamples(task)) {
+    return BadFineTuneOption(field, fmt::format("the task {} has no training examples; name another one", task.name));
+  }
   run.result.task_digests[task.name] = task.digest;
   return task;
 }
 
 absl::StatusOr<tensor::WeightSet> EstimateElasticFisher(const tensor::WeightSet& start, Run& run) {
   const FineTuneOptions& options = run.spec.options;
-  MP_ASSIGN_OR_RETURN(const data::Task task, OpenOtherTask(*run.spec.elastic_task, run));
+  MP_ASSIGN_OR_RETURN(const data::Task task,
+                      OpenOtherTask(*run.spec.elastic_task, "elastic_weight_consolidation.task", run));
   MP_ASSIGN_OR_RETURN(const std::vector<model::ClassPrompts> prompts, PromptsOf({task}));
   MP_ASSIGN_OR_RETURN(const model::ZeroShotHead head, model::MakeZeroShotHead(*run.model, prompts, run.cancellation));
   const int64_t examples = std::min(options.elastic_examples, task.train->size());
@@ -87,7 +89,7 @@ absl::StatusOr<ContrastiveSource> OpenContrastiveSource(const TrainingTasks& tas
   if (run.spec.options.contrastive_weight == 0) return source;
   std::vector<data::Task> seen = tasks.tasks;
   if (run.spec.contrastive_task.has_value()) {
-    MP_ASSIGN_OR_RETURN(data::Task task, OpenOtherTask(*run.spec.contrastive_task, run));
+    MP_ASSIGN_OR_RETURN(data::Task task, OpenOtherTask(*run.spec.contrastive_task, "contrastive_mixing.task", run));
     source.loader = MakeLoader(task.train, run);
     seen = {std::move(task)};
   }
@@ -192,8 +194,8 @@ absl::Status Finish(std::unique_ptr<FineTuner> tuner, const TrainingTasks& tasks
   run.events.Log(fmt::format("estimating the Fisher information of {} training examples",
                              std::min(run.spec.fisher_examples, tasks.train->size())));
   const FisherOptions options{run.spec.fisher_examples, run.spec.options.seed, run.spec.options.precision};
-  MP_ASSIGN_OR_RETURN(const tensor::WeightSet fisher, EstimateTaskFisher(*run.model, weights, tasks.head, tasks.train,
-                                                                         options, run.cancellation));
+  MP_ASSIGN_OR_RETURN(const tensor::WeightSet fisher,
+                      EstimateTaskFisher(*run.model, weights, tasks.head, tasks.train, options, run.cancellation));
   MP_ASSIGN_OR_RETURN(run.result.fisher_blob, Publish(fisher, "diagonal Fisher information", run));
   return absl::OkStatus();
 }
@@ -222,9 +224,8 @@ absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineT
   MP_ASSIGN_OR_RETURN(const ContrastiveSource contrastive, OpenContrastiveSource(tasks, run));
   parts.prompts = contrastive.prompts;
 
-  MP_ASSIGN_OR_RETURN(std::unique_ptr<FineTuner> tuner, tensor::Guarded([&] {
-                        return std::make_unique<FineTuner>(std::move(parts), spec.options);
-                      }));
+  MP_ASSIGN_OR_RETURN(std::unique_ptr<FineTuner> tuner,
+                      tensor::Guarded([&] { return std::make_unique<FineTuner>(std::move(parts), spec.options); }));
   ProgressReporter reporter(spec.options, environment.clock, events);
   MP_RETURN_IF_ERROR(Train(*tuner, tasks, contrastive.loader.get(), reporter, run));
   run.result.seconds = reporter.elapsed_seconds();

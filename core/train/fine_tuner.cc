@@ -28,8 +28,8 @@ absl::StatusOr<StepReport> FineTuner::Step(const at::Tensor& pixels, std::span<c
                                            const LabelledImages* contrastive) {
   return tensor::Guarded([&]() -> absl::StatusOr<StepReport> {
     const at::AutoGradMode with_gradients(true);
-    const double learning_rate = LearningRateAt(state_.step, options_.learning_rate, options_.warmup_steps,
-                                                options_.steps, options_.schedule);
+    const double learning_rate =
+        LearningRateAt(state_.step, options_.learning_rate, options_.warmup_steps, options_.steps, options_.schedule);
     state_.weights.ZeroGradient();
     if (learned_head_ != nullptr) learned_head_->state().weights.ZeroGradient();
     const double data_loss = Differentiate(pixels, labels, candidates, contrastive);

@@ -21,8 +21,7 @@ namespace modelpatch::train {
 
 // The logits [1, C] of example `index`, with −∞ for the classes that it is not told apart from, as a function of
 // `leaves`, which lie as the weight set.
-using ExampleLogits =
-    std::function<absl::StatusOr<at::Tensor>(int64_t index, const std::vector<at::Tensor>& leaves)>;
+using ExampleLogits = std::function<absl::StatusOr<at::Tensor>(int64_t index, const std::vector<at::Tensor>& leaves)>;
 
 // F at `weights`, laid out as they; 0 for buffers. One backward pass an example. The labels are a function of (seed,
 // "fisher label", 0, index). `weights` are read only; `examples` is at least 1. FAILED_PRECONDITION (TRAINING_DIVERGED)

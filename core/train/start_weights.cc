@@ -37,9 +37,8 @@ patch::BlobLoader LoadFrom(const store::BlobStore& blobs, const model::ClipModel
   return [&](const std::string& digest) -> absl::StatusOr<std::shared_ptr<const tensor::WeightSet>> {
     MP_ASSIGN_OR_RETURN(const tensor::WeightSet stored, blobs.Get(digest, model.image_weights.shared_layout()));
     const tensor::Device device = model.image_weights.device();
-    return tensor::Guarded([&] {
-      return std::make_shared<const tensor::WeightSet>(device.is_cuda() ? stored.CloneTo(device) : stored);
-    });
+    return tensor::Guarded(
+        [&] { return std::make_shared<const tensor::WeightSet>(device.is_cuda() ? stored.CloneTo(device) : stored); });
   };
 }
 

@@ -16,8 +16,7 @@ std::shared_ptr<const data::Dataset> Join(const std::vector<data::Task>& tasks, 
   std::vector<data::JointPart> parts;
   for (const data::Task& task : tasks) parts.push_back({task.train, static_cast<int32_t>(task.class_names.size())});
   return std::make_shared<const data::JointDataset>(
-      std::move(parts),
-      balance == TaskBalance::kEven ? data::JointBalance::kEven : data::JointBalance::kBySize);
+      std::move(parts), balance == TaskBalance::kEven ? data::JointBalance::kEven : data::JointBalance::kBySize);
 }
 
 model::ZeroShotHead JoinHeads(const std::vector<patch::EvaluationSet>& sets) {
@@ -34,12 +33,7 @@ model::ZeroShotHead JoinHeads(const std::vector<patch::EvaluationSet>& sets) {
 
 }  // namespace
 
-absl::Status RequireTrainingExamples(const data::Task& task) {
-  if (task.train != nullptr && task.train->size() > 0) return absl::OkStatus();
-  return base::FailedPrecondition(
-      "EMPTY_SPLIT", fmt::format("the task {} has no training examples; give it some, or name another task",
-                                 task.name));
-}
+bool HasTrainingExamples(const data::Task& task) { return task.train != nullptr && task.train->size() > 0; }
 
 absl::StatusOr<TrainingTasks> OpenTrainingTasks(const model::ClipModel& model, const std::vector<NamedTask>& tasks,
                                                 TaskBalance balance, int threads, const data::DecodeLimits& limits,
@@ -47,7 +41,11 @@ absl::StatusOr<TrainingTasks> OpenTrainingTasks(const model::ClipModel& model, c
   TrainingTasks opened;
   for (const NamedTask& named : tasks) {
     MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(named.name, named.source, limits));
-    MP_RETURN_IF_ERROR(RequireTrainingExamples(task));
+    if (!HasTrainingExamples(task)) {
+      return base::FailedPrecondition(
+          "EMPTY_SPLIT",
+          fmt::format("the task {} has no training examples; give it some, or name another task", task.name));
+    }
     MP_ASSIGN_OR_RETURN(patch::EvaluationSet validation,
                         patch::MakeEvaluationSet(model, task, patch::TaskRole::kPatching, data::Split::kValidation,
                                                  threads, /*maximum_examples=*/0, cancellation));

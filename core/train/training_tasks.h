@@ -25,14 +25,13 @@ struct TrainingTasks {
   std::vector<patch::EvaluationSet> validation;
 };
 
-// Opens the tasks of a fine-tuning. One task is taken as it is. Errors: those of OpenTask, MakeEvaluationSet and
-// RequireTrainingExamples.
+// Opens the tasks of a fine-tuning. One task is taken as it is. Errors: those of OpenTask and MakeEvaluationSet;
+// FAILED_PRECONDITION (EMPTY_SPLIT) for a task without training examples.
 absl::StatusOr<TrainingTasks> OpenTrainingTasks(const model::ClipModel& model, const std::vector<NamedTask>& tasks,
                                                 TaskBalance balance, int threads, const data::DecodeLimits& limits,
                                                 const base::CancellationToken& cancellation);
 
-// FAILED_PRECONDITION (EMPTY_SPLIT) if the task has no training examples.
-absl::Status RequireTrainingExamples(const data::Task& task);
+bool HasTrainingExamples(const data::Task& task);
 
 // The prompts of all classes of the tasks, one task after the other. Errors: those of ExpandClassPrompts.
 absl::StatusOr<std::vector<model::ClassPrompts>> PromptsOf(const std::vector<data::Task>& tasks);

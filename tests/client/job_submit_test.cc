@@ -119,8 +119,8 @@ TEST(JobSubmitTest, AnOptionOfAnotherMethodIsRefusedAndNotIgnored) {
     const auto request = Parse(std::string("--model m --patch-task t ") + options);
     EXPECT_TRUE(absl::IsInvalidArgument(request.status())) << options;
   }
-  EXPECT_TRUE(absl::IsInvalidArgument(
-      Parse("--model m --patch-task t --search exhaustive --search-grid 1:0:1").status()));
+  EXPECT_TRUE(
+      absl::IsInvalidArgument(Parse("--model m --patch-task t --search exhaustive --search-grid 1:0:1").status()));
   EXPECT_THROW(Parse("--model m --patch-task t --search best").IgnoreError(), CLI::ParseError);
   EXPECT_THROW(Parse("--model m --patch-task t --merge best").IgnoreError(), CLI::ParseError);
 }

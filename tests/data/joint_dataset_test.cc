@@ -76,9 +76,9 @@ TEST(JointDatasetTest, EvenGivesEveryPartTheLargestOnesCount) {
 }
 
 TEST(JointDatasetTest, AnEmptyPartHasNoExamplesButItsClasses) {
-  const JointDataset joint({{std::make_shared<const WidthsDataset>(0, 2), 2},
-                            {std::make_shared<const WidthsDataset>(2, 2), 2}},
-                           JointBalance::kEven);
+  const JointDataset joint(
+      {{std::make_shared<const WidthsDataset>(0, 2), 2}, {std::make_shared<const WidthsDataset>(2, 2), 2}},
+      JointBalance::kEven);
   ASSERT_EQ(joint.size(), 2);
   EXPECT_EQ(joint.label(0), 2);
 }

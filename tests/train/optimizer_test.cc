@@ -19,6 +19,12 @@ TEST(ScheduleTest, WarmsUpLinearlyThenFollowsTheCosine) {
   EXPECT_DOUBLE_EQ(LearningRateAt(0, 2.0, 0, 10), 2.0);
 }
 
+TEST(ScheduleTest, TheConstantOneStaysAtTheTop) {
+  EXPECT_DOUBLE_EQ(LearningRateAt(1, 1.0, 4, 12, LearningRateSchedule::kConstant), 0.5);
+  EXPECT_DOUBLE_EQ(LearningRateAt(4, 1.0, 4, 12, LearningRateSchedule::kConstant), 1.0);
+  EXPECT_DOUBLE_EQ(LearningRateAt(11, 1.0, 4, 12, LearningRateSchedule::kConstant), 1.0);
+}
+
 TEST(OptimizerTest, ClipFactorOnlyShrinks) {
   EXPECT_DOUBLE_EQ(ClipFactor(0.5, 1.0), 1.0);
   EXPECT_NEAR(ClipFactor(4.0, 1.0), 0.25, 1e-6);

@@ -88,23 +88,6 @@ TEST(StepSpecTest, OtherJsonIsRefused) {
   }
 }
 
-TEST(FineTuneOptionsTest, EveryOptionHasARange) {
-  EXPECT_OK(CheckFineTuneOptions({}));
-  const auto fails = [](auto change, const std::string& field) {
-    FineTuneOptions options;
-    change(options);
-    const absl::Status status = CheckFineTuneOptions(options);
-    EXPECT_THAT(status, FailsWith(absl::StatusCode::kInvalidArgument, "BAD_FINE_TUNE_OPTION")) << field;
-    EXPECT_EQ(base::FieldOf(status), field);
-  };
-  fails([](FineTuneOptions& o) { o.steps = 0; }, "steps");
-  fails([](FineTuneOptions& o) { o.batch_size = -1; }, "batch_size");
-  fails([](FineTuneOptions& o) { o.learning_rate = std::nan(""); }, "learning_rate");
-  fails([](FineTuneOptions& o) { o.warmup_steps = o.steps + 1; }, "warmup_steps");
-  fails([](FineTuneOptions& o) { o.beta2 = 1.0; }, "beta2");
-  fails([](FineTuneOptions& o) { o.gradient_clip = -1; }, "gradient_clip");
-}
-
 TEST(StepSpecTest, AnUnknownNameIsRefused) {
   StepSpec spec;
   spec.work = SearchSpec();
