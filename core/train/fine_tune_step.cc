@@ -209,7 +209,7 @@ absl::StatusOr<FineTuneResult> RunFineTuneStep(const StepSpec& step, const FineT
   MP_ASSIGN_OR_RETURN(const tensor::Device device, tensor::Device::Parse(step.device));
   Run run{step, spec, environment.code_version, cancellation, events, store::BlobStore(step.blob_directory)};
   MP_ASSIGN_OR_RETURN(run.model, model::LoadModel(spec.model_directory, device, cancellation));
-  MP_ASSIGN_OR_RETURN(StartWeights start, ReadStartWeights(spec.start_directory, *run.model, run.blobs));
+  MP_ASSIGN_OR_RETURN(StartWeights start, ReadStartWeights(spec.start_directory, *run.model, step.blob_directory));
   MP_ASSIGN_OR_RETURN(const TrainingTasks tasks, OpenTrainingTasks(*run.model, spec.tasks, spec.balance, step.threads,
                                                                    step.decode_limits, cancellation));
   for (const data::Task& task : tasks.tasks) {

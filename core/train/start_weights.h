@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "core/model/clip_model.h"
-#include "core/patch/interpolation.h"
-#include "core/store/blob_store.h"
+#include "core/patch/mixture.h"
 
 namespace modelpatch::train {
 
@@ -26,9 +25,6 @@ struct StartWeights {
 // The weights of the step in `directory`, or θ_zs itself if `directory` is empty. Errors: also those of BlobStore::Get
 // and InterpolateTerms.
 absl::StatusOr<StartWeights> ReadStartWeights(const std::string& directory, const model::ClipModel& model,
-                                              const store::BlobStore& blobs);
-
-// Gives blobs of checkpoints of `model`, on its device, from the disk at each call. The arguments must outlive it.
-patch::BlobLoader LoadFrom(const store::BlobStore& blobs, const model::ClipModel& model);
+                                              const std::string& blob_directory);
 
 }  // namespace modelpatch::train

@@ -10,11 +10,11 @@ namespace {
 
 constexpr uint64_t kMaximumResultBytes = 64 << 20;
 
+}  // namespace
+
 absl::StatusOr<std::string> ReadResult(const std::string& step_directory) {
   return base::ReadFile(step_directory + "/result.json", kMaximumResultBytes);
 }
-
-}  // namespace
 
 absl::StatusOr<FineTuneResult> ReadFineTuneResult(const std::string& step_directory) {
   MP_ASSIGN_OR_RETURN(const std::string json, ReadResult(step_directory));

@@ -18,7 +18,8 @@
 
 namespace modelpatch::train {
 
-// The result.json of a step's directory. Errors of reading a file; DATA_LOSS (BAD_STEP_RESULT).
+// The result.json of a step's directory, as text and parsed. Errors of reading a file; DATA_LOSS (BAD_STEP_RESULT).
+absl::StatusOr<std::string> ReadResult(const std::string& step_directory);
 absl::StatusOr<FineTuneResult> ReadFineTuneResult(const std::string& step_directory);
 absl::StatusOr<SearchResult> ReadSearchResult(const std::string& step_directory);
 

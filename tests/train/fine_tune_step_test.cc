@@ -22,7 +22,8 @@ using ::modelpatch::testing::FailsWith;
 class SilentEvents final : public StepEvents {
  public:
   void Progress(const TrainingProgress&) override {}
-  void SearchPoint(const patch::AlphaAccuracies&) override {}
+  void SearchPoint(const CurvePoint&) override {}
+  void SearchProgress(int64_t, int64_t) override {}
   void Log(std::string_view) override {}
 };
 
@@ -134,8 +135,8 @@ TEST_F(FineTuneStepTest, StartsAtTheMixtureOfASearch) {
   search.terms = patch::CanonicalTerms(std::vector<patch::MixtureTerm>{{first.blob, 0.3}, {second.blob, 0.45}});
   testing::WriteTestFile(scratch_.Path("earlier/result.json"), SearchResultToJson(search));
 
-  const store::BlobStore blobs(scratch_.Path("blobs"));
-  ASSERT_OK_AND_ASSIGN(const StartWeights start, ReadStartWeights(scratch_.Path("earlier"), *model_, blobs));
+  ASSERT_OK_AND_ASSIGN(const StartWeights start,
+                       ReadStartWeights(scratch_.Path("earlier"), *model_, scratch_.Path("blobs")));
   EXPECT_TRUE(start.terms == search.terms);
   std::vector<tensor::WeightSet> sets;
   std::vector<patch::WeightedCheckpoint> weighted;
@@ -161,8 +162,8 @@ TEST_F(FineTuneStepTest, StartsAtTheMixtureOfASearch) {
 TEST_F(FineTuneStepTest, StartsAtTheWeightsOfAFineTuning) {
   ASSERT_OK_AND_ASSIGN(const FineTuneResult first, Run(Spec()));
   testing::WriteTestFile(scratch_.Path("earlier/result.json"), FineTuneResultToJson(first));
-  const store::BlobStore blobs(scratch_.Path("blobs"));
-  ASSERT_OK_AND_ASSIGN(const StartWeights start, ReadStartWeights(scratch_.Path("earlier"), *model_, blobs));
+  ASSERT_OK_AND_ASSIGN(const StartWeights start,
+                       ReadStartWeights(scratch_.Path("earlier"), *model_, scratch_.Path("blobs")));
   EXPECT_EQ(start.weights.Digest(), first.blob);
   ASSERT_EQ(start.terms.size(), 1u);
   EXPECT_EQ(start.terms[0].coefficient, 1);
