@@ -27,6 +27,25 @@ std::string PolicyText(const v1::AlphaPolicy& policy) {
   return "best mean";
 }
 
+// What was asked for beyond the paper's recipe.
+void AppendAlternatives(const v1::FineTuneOptions& options, std::vector<std::string>& parts) {
+  if (options.schedule() == v1::LEARNING_RATE_SCHEDULE_CONSTANT) parts.push_back("constant rate");
+  if (options.label_smoothing() > 0) parts.push_back(absl::StrCat("smoothing ", Number(options.label_smoothing())));
+  if (options.l2_penalty() > 0) parts.push_back(absl::StrCat("L2 ", Number(options.l2_penalty())));
+  if (options.has_elastic_weight_consolidation()) {
+    const v1::ElasticWeightConsolidation& elastic = options.elastic_weight_consolidation();
+    parts.push_back(absl::StrCat("EWC ", Number(elastic.weight()), " on ", ShortName(elastic.task())));
+  }
+  if (options.has_contrastive_mixing()) {
+    parts.push_back(absl::StrCat("contrastive ", Number(options.contrastive_mixing().weight())));
+  }
+  if (options.has_ema_decay()) parts.push_back(absl::StrCat("EMA ", Number(options.ema_decay())));
+  if (options.has_snapshot_interval_steps()) {
+    parts.push_back(absl::StrCat("snapshots every ", options.snapshot_interval_steps()));
+  }
+  if (options.learned_head()) parts.push_back("learned head");
+}
+
 std::string FineTuneText(const v1::FineTuneOptions& options) {
   std::vector<std::string> parts;
   if (options.has_steps()) parts.push_back(absl::StrCat(options.steps(), " steps"));
@@ -35,6 +54,7 @@ std::string FineTuneText(const v1::FineTuneOptions& options) {
   if (options.has_warmup_steps()) parts.push_back(absl::StrCat("warm-up ", options.warmup_steps()));
   if (options.has_weight_decay()) parts.push_back(absl::StrCat("weight decay ", Number(options.weight_decay())));
   if (options.has_seed()) parts.push_back(absl::StrCat("seed ", options.seed()));
+  AppendAlternatives(options, parts);
   return absl::StrJoin(parts, ", ");
 }
 
