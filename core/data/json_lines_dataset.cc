@@ -117,9 +117,8 @@ class Reader {
 absl::StatusOr<OpenedDataset> OpenJsonLinesDataset(const std::string& path, CandidateTable& table,
                                                    const DecodeLimits& limits, const std::string& shown_as) {
   MP_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, kMaximumJsonLinesFileBytes));
-  std::string directory = std::filesystem::path(path).parent_path().string();
-  if (directory.empty()) directory = ".";
-  Reader reader(std::move(directory), table);
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  Reader reader(parent.empty() ? std::string(1, '.') : parent.string(), table);
   const absl::Status read =
       ForEachJsonLine(text, [&reader](int64_t line, const JsonLine& example) { return reader.Add(line, example); });
   if (!read.ok()) return base::WithContext(read, path);
