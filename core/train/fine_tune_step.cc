@@ -182,6 +182,10 @@ absl::Status Finish(std::unique_ptr<FineTuner> tuner, const TrainingTasks& tasks
   if (tuner->learned_head() != nullptr) {
     MP_ASSIGN_OR_RETURN(const auto sets, UnderLearnedHead(tasks.validation, *tuner->learned_head()));
     MP_ASSIGN_OR_RETURN(run.result.learned_head_validation, Evaluate(sets, tuner->weights(), run));
+    for (const patch::TaskAccuracy& accuracy : run.result.learned_head_validation) {
+      run.events.Log(fmt::format("with its learned head the model is right on {} of {} validation examples of {}",
+                                 accuracy.correct, accuracy.total, accuracy.task));
+    }
   }
   MP_ASSIGN_OR_RETURN(run.result.blob, Publish(tuner->weights(), "fine-tuned weights", run));
   if (tuner->average().has_value()) {

@@ -19,12 +19,14 @@ namespace {
 
 using ::modelpatch::testing::FailsWith;
 
-class SilentEvents final : public StepEvents {
+class LoggedEvents final : public StepEvents {
  public:
   void Progress(const TrainingProgress&) override {}
   void SearchPoint(const CurvePoint&) override {}
   void SearchProgress(int64_t, int64_t) override {}
-  void Log(std::string_view) override {}
+  void Log(std::string_view message) override { log += std::string(message) + "\n"; }
+
+  std::string log;
 };
 
 class FineTuneStepTest : public ::testing::Test {
@@ -78,7 +80,7 @@ class FineTuneStepTest : public ::testing::Test {
 
   const testing::ScratchDirectory scratch_;
   const base::SystemClock clock_;
-  SilentEvents events_;
+  LoggedEvents events_;
   std::shared_ptr<const model::ClipModel> model_;
 };
 
@@ -239,6 +241,7 @@ TEST_F(FineTuneStepTest, TheLearnedHeadIsMeasuredForEachTask) {
   EXPECT_EQ(result.learned_head_validation[1].task, "shapes");
   EXPECT_EQ(result.learned_head_validation[1].total, 20);
   ASSERT_EQ(result.validation.size(), 2u);
+  EXPECT_NE(events_.log.find("learned head"), std::string::npos);
 }
 
 TEST_F(FineTuneStepTest, AlternativesThatLackSomethingAreRefused) {
