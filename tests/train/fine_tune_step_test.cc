@@ -7,6 +7,7 @@
 
 #include "core/base/file.h"
 #include "core/model/model_loader.h"
+#include "core/patch/interpolation.h"
 #include "core/store/blob_store.h"
 #include "core/train/start_weights.h"
 #include "core/train/training_tasks.h"
