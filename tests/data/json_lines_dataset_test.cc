@@ -1,5 +1,7 @@
 #include "core/data/json_lines_dataset.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <set>
 
@@ -26,8 +28,7 @@ class JsonLinesDatasetTest : public ::testing::Test {
     return directory_.Path("data/" + name);
   }
   static std::string Line(const std::string& image, const std::string& candidates, int answer) {
-    return R"({"image": ")" + image + R"(", "candidates": )" + candidates + R"(, "answer": )" + std::to_string(answer) +
-           "}\n";
+    return fmt::format("{{\"image\": \"{}\", \"candidates\": {}, \"answer\": {}}}\n", image, candidates, answer);
   }
   absl::StatusOr<OpenedDataset> Open(const std::string& lines, const std::string& shown_as = "") {
     return OpenJsonLinesDataset(Write("x.jsonl", lines), table_, {}, shown_as);
@@ -78,7 +79,8 @@ TEST_F(JsonLinesDatasetTest, TheDigestCoversImagesCandidatesAndAnswers) {
   digests.insert(digest_of(first + first));
   EXPECT_EQ(digests.size(), 5u);
   Write("other.ppm", "P6 1 1 255\nabc");
-  EXPECT_EQ(digest_of("\n" + Line("./other.ppm", R"([ "a","b" ])", 0)), digest) << "names and spaces do not matter";
+  EXPECT_EQ(digest_of(std::string(1, '\n') + Line("./other.ppm", R"([ "a","b" ])", 0)), digest)
+      << "names and spaces do not matter";
   Write("other.ppm", "P6 1 1 255\nabd");
   EXPECT_NE(digest_of(Line("other.ppm", R"(["a", "b"])", 0)), digest);
 }
@@ -99,15 +101,16 @@ TEST_F(JsonLinesDatasetTest, RefusesWhatCannotBeRead) {
 }
 
 TEST_F(JsonLinesDatasetTest, AllSplitsTogetherHaveAtMostAsManyClassesAsATask) {
-  for (size_t i = 0; i + 1 < kMaximumClasses; ++i) ASSERT_OK(table_.ClassOf("class " + std::to_string(i)));
+  for (size_t i = 0; i + 1 < kMaximumClasses; ++i) ASSERT_OK(table_.ClassOf(fmt::format("class {}", i)));
   EXPECT_OK(Open(Line("imgs/1.ppm", R"(["the last", "class 0"])", 0)));
   ExpectRefused(Line("imgs/1.ppm", R"(["the last", "one more"])", 0), kInvalid, "TOO_MANY_CLASSES");
 }
 
 TEST_F(JsonLinesDatasetTest, ImagesThatCannotBeDecodedAreNamedWithTheirLine) {
   Write("bad.ppm", "P6 nonsense");
-  ASSERT_OK_AND_ASSIGN(const OpenedDataset opened,
-                       Open("\n" + Line("bad.ppm", R"(["a"])", 0) + Line("imgs/1.ppm", R"(["a"])", 0), "shown"));
+  ASSERT_OK_AND_ASSIGN(
+      const OpenedDataset opened,
+      Open(std::string(1, '\n') + Line("bad.ppm", R"(["a"])", 0) + Line("imgs/1.ppm", R"(["a"])", 0), "shown"));
   const auto bad = opened.dataset->image(0);
   EXPECT_EQ(bad.status().code(), kInvalid);
   EXPECT_THAT(std::string(bad.status().message()), HasSubstr("shown: line 2: bad.ppm"));

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 
 std::string Line(const std::string& image, const std::string& candidates, const std::string& answer) {
-  return R"({"image": )" + image + R"(, "candidates": )" + candidates + R"(, "answer": )" + answer + "}";
+  return fmt::format("{{\"image\": {}, \"candidates\": {}, \"answer\": {}}}", image, candidates, answer);
 }
 
 // As JSON, for a text that needs no escapes.
@@ -100,7 +100,7 @@ TEST(JsonLines, ErrorsNameTheLine) {
     lines.push_back(line);
     return line < 9 ? absl::OkStatus() : base::InvalidArgument("ENOUGH", "enough");
   };
-  EXPECT_OK(ForEachJsonLine("\ufeff" + good + "\r\n\n  \t\n" + good + "\n\n", visit));
+  EXPECT_OK(ForEachJsonLine(std::string("\ufeff") + good + "\r\n\n  \t\n" + good + "\n\n", visit));
   EXPECT_THAT(lines, ElementsAre(1, 4));
   const absl::Status bad = ForEachJsonLine(good + "\n\n" + "bad\n" + good, visit);
   EXPECT_THAT(bad, FailsWith(kInvalid, "BAD_JSON_LINE"));

@@ -1,5 +1,7 @@
 #include "core/data/task.h"
 
+#include <fmt/format.h>
+
 #include <set>
 
 #include "core/data/prompt_templates.h"
@@ -290,7 +292,7 @@ TEST_F(TaskTest, ExamplesWithCandidatesAreCarvedWhateverTheirAnswers) {
   Write("1.ppm", kPixel);
   std::string lines;
   for (int i = 0; i < 20; ++i) {
-    lines += R"({"image": "1.ppm", "candidates": ["no", "yes )" + std::to_string(i) + R"("], "answer": 1})" + "\n";
+    lines += fmt::format("{{\"image\": \"1.ppm\", \"candidates\": [\"no\", \"yes {}\"], \"answer\": 1}}\n", i);
   }
   TaskSource source;
   source.format = "json-lines";

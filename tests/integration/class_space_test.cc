@@ -160,7 +160,7 @@ TEST_F(ClassSpaceTest, BadClassSpacesAreRefusedWithTheirField) {
   WriteImport("bad/none.jsonl", R"({"image": "1.png", "candidates": [], "answer": 0})");
   WriteImport("bad/missing.jsonl", Line("1.png", "a", "b", 0) + Line("2.png", "a", "b", 0));
   WriteImport("bad/outside.jsonl", Line("../1.png", "a", "b", 0));
-  WriteImport("bad/answer.jsonl", "\n" + Line("1.png", "a", "b", 2));
+  WriteImport("bad/answer.jsonl", std::string(1, '\n') + Line("1.png", "a", "b", 2));
   WriteImport("bad/no.jsonl", Line("1.png", "a", "b", 1) + Line("no.png", "a", "b", 1));
   WriteImport("bad/good.jsonl", Line("1.png", "a", "b", 1));
   struct Case {

@@ -1,5 +1,6 @@
 #include "server/task_conversion.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -82,7 +83,7 @@ TEST_F(TaskConversionTest, StagesTheLabelsBesideAnImagesFile) {
 
 TEST_F(TaskConversionTest, StagesTheImagesThatJsonLinesName) {
   const auto line = [](const std::string& image) {
-    return R"({"image": ")" + image + R"(", "candidates": ["a"], "answer": 0})" + "\n";
+    return fmt::format("{{\"image\": \"{}\", \"candidates\": [\"a\"], \"answer\": 0}}\n", image);
   };
   WriteTestFile(scratch_.Path("root/vqa/photos/1.png"), "1");
   WriteTestFile(scratch_.Path("root/vqa/2.png"), "2");
