@@ -1,7 +1,6 @@
 #include "server/checkpoint_weights.h"
 
 #include <fmt/format.h>
-
 #include <torch/torch.h>
 
 #include <algorithm>

@@ -28,9 +28,9 @@ struct PixelSet {
 };
 
 // The examples of `dataset`, in its order, at config.image_size; with `maximum_examples` > 0 and less than there are, a
-// stratified choice of that many (see StrataOf), always the same. `threads` (at least one is used) does not change the result.
-// Errors: the first failing example's, with its index; CANCELLED; RESOURCE_EXHAUSTED (OUT_OF_MEMORY); INVALID_ARGUMENT
-// (BAD_IMAGE_SIZE): see CheckModelImageSize.
+// stratified choice of that many (see StrataOf), always the same. `threads` (at least one is used) does not change the
+// result. Errors: the first failing example's, with its index; CANCELLED; RESOURCE_EXHAUSTED (OUT_OF_MEMORY);
+// INVALID_ARGUMENT (BAD_IMAGE_SIZE): see CheckModelImageSize.
 absl::StatusOr<PixelSet> PreprocessDataset(const Dataset& dataset, const PreprocessConfig& config, int threads,
                                            const base::CancellationToken& cancellation, int64_t maximum_examples = 0);
 
