@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <set>
 #include <string>
-#include <string_view>
 
 #include "core/base/text.h"
 #include "core/data/json_lines.h"
@@ -33,6 +32,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (status.ok()) return 0;
   Require(status.code() == absl::StatusCode::kInvalidArgument, "it is the client's error");
   Require(!base::ReasonOf(status).empty(), "an error has a reason");
-  Require(std::string_view(status.message()).substr(0, 5) == "line ", "an error names its line");
+  Require(std::string(status.message()).starts_with("line "), "an error names its line");
   return 0;
 }
