@@ -63,7 +63,6 @@ class JobPlanner {
   absl::Status ResolveChoices(v1::PatchJobSpec& spec, JobGraphInput& graph) const;
   // That none of the checkpoints to be has another's name, or one too long.
   absl::Status CheckCheckpointIds(const std::string& job_id, const std::vector<store::StepRecord>& steps) const;
-  void SetLeases(const v1::Model& model, JobGraphInput& graph) const;
 
   store::MetadataStore& store_;
   const MixtureResolver& resolver_;

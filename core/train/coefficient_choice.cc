@@ -1,7 +1,6 @@
 #include "core/train/coefficient_choice.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -14,8 +13,6 @@ namespace modelpatch::train {
 namespace {
 
 constexpr size_t kMaximumReportedCandidates = 2000;
-// What a gradient search evaluates beside the uniform candidates, about.
-constexpr int64_t kGradientCandidates = 8;
 
 // The policy by which candidates are compared; a fixed α is not compared, only reported.
 patch::AlphaPolicy ComparedBy(const SearchSpec& spec) {
@@ -123,23 +120,6 @@ class MixtureObjective {
   std::optional<patch::MixtureGradient> gradient_;
 };
 
-// About how many evaluations a search takes; for progress alone.
-int64_t ExpectedEvaluations(const SearchSpec& spec, size_t checkpoints) {
-  const auto uniform = static_cast<int64_t>(spec.alphas.size());
-  const patch::CoefficientSearchOptions& options = spec.coefficient_search;
-  switch (options.method) {
-    case patch::SearchMethod::kUniform:
-      return uniform;
-    case patch::SearchMethod::kExhaustive:
-      return uniform + static_cast<int64_t>(std::pow(options.grid.size(), checkpoints));
-    case patch::SearchMethod::kBlackBox:
-      return uniform + options.maximum_evaluations;
-    case patch::SearchMethod::kGradient:
-      return uniform + kGradientCandidates;
-  }
-  return uniform;
-}
-
 // The uniform candidates come first, in the order of their α.
 std::vector<CurvePoint> CurveOf(const SearchSpec& spec, const patch::SearchOutcome& outcome,
                                 const std::vector<std::string>& blobs) {
@@ -182,7 +162,7 @@ absl::StatusOr<SearchResult> ChooseAmongMixtures(const ChoiceInput& input) {
   search.differentiate = [&](std::span<const double> coefficients, int64_t step) {
     return objective->Differentiate(coefficients, step);
   };
-  const int64_t expected = ExpectedEvaluations(spec, input.blobs.size());
+  const int64_t expected = patch::MaximumCandidates(spec.coefficient_search, input.blobs.size(), spec.alphas.size());
   int64_t done = 0;
   const auto on_candidate = [&](const patch::SearchCandidate& candidate) {
     if (static_cast<size_t>(done) < spec.alphas.size() && objective->groups() == 1) {
