@@ -29,6 +29,7 @@
 #include "server/prometheus_metrics.h"
 #include "server/promoted_patches.h"
 #include "server/services/checkpoint_service.h"
+#include "server/services/classify_answer.h"
 #include "server/services/evaluation_service.h"
 #include "server/services/health_service.h"
 #include "server/services/inference_service.h"
@@ -52,6 +53,8 @@ constexpr int kTransferThreads = 2;
 constexpr int kBackgroundNice = 10;
 // As many sweeps as there are background threads may hold their share at once.
 constexpr int64_t kSweepShareOfMemory = 4;
+// Of the bytes for zero-shot heads, what class lists may take as they came.
+constexpr int64_t kClassListShareOfHeads = 8;
 // How often a shutdown looks whether the calls have been answered.
 constexpr std::chrono::milliseconds kDrainLookInterval{20};
 // gRPC drops clients that ping more often than this; long quiet watches live on such pings.
@@ -108,7 +111,7 @@ serve::EngineOptions EngineOptionsOf(const ServerOptions& options, const tensor:
   engine.caches.precision = options.precision;
   engine.caches.model_bytes = options.model_cache_bytes;
   engine.caches.mixture_bytes = options.mixture_cache_bytes;
-  engine.caches.head_bytes = options.head_cache_bytes;
+  engine.caches.head_bytes = options.head_cache_bytes - options.head_cache_bytes / kClassListShareOfHeads;
   engine.decode_limits = DecodeLimitsOf(options);
   engine.prompt_limits.maximum_classes = options.maximum_classes;
   engine.prompt_limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
@@ -145,6 +148,7 @@ struct Server::State {
   std::optional<ContentDirectory> models;
   std::optional<ContentDirectory> tasks;
   std::optional<MixtureResolver> resolver;
+  std::optional<ClassLists> class_lists;
   std::unique_ptr<base::Executor> preprocess;
   std::optional<serve::InferenceEngine> engine;
   std::optional<sched::LocalProcessExecutor> workers;
@@ -185,6 +189,7 @@ absl::Status Server::State::Open() {
   models.emplace(directory->models_path(), directory->staging_path());
   tasks.emplace(directory->tasks_path(), directory->staging_path());
   resolver.emplace(*metadata, directory->models_path());
+  class_lists.emplace(PromptLimitsOf(options), options.head_cache_bytes / kClassListShareOfHeads);
   preprocess = base::MakeThreadPool(options.preprocess_threads > 0 ? options.preprocess_threads : CoreCount());
   engine.emplace(EngineOptionsOf(options, device), *preprocess, *blobs, clock, metrics);
   quick = base::MakeThreadPool(kQuickThreads);
@@ -208,7 +213,8 @@ absl::Status Server::State::Open() {
 
   const ServiceContext context{options,    clock,       log,    *metadata,     *blobs,    *engine,
                                *scheduler, *models,     *tasks, *import_roots, *resolver, *quick,
-                               *slow,      *background, *timer, streams,       *uploads,  *transfers};
+                               *slow,      *background, *timer, streams,       *uploads,  *transfers,
+                               *class_lists};
   health.emplace(options.maximum_watches);
   model_service.emplace(context, *health);
   task_service.emplace(context);

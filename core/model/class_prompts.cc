@@ -57,7 +57,9 @@ absl::Status AddToTotal(int64_t bytes, const PromptLimits& limits, int64_t& tota
 // Sees each class name once, in order.
 class NameChecker {
  public:
-  explicit NameChecker(const PromptLimits& limits) : unique_names_(limits.unique_names) {}
+  NameChecker(const PromptLimits& limits, size_t names) : unique_names_(limits.unique_names) {
+    indices_.reserve(names);
+  }
 
   absl::Status Check(std::string_view name) {
     MP_RETURN_IF_ERROR(CheckUtf8(name));
@@ -113,15 +115,19 @@ absl::StatusOr<Template> ParseTemplate(std::string_view text, const PromptLimits
 
 absl::Status CheckExpandedSizes(std::span<const std::string> class_names, std::span<const Template> templates,
                                 const PromptLimits& limits) {
-  NameChecker names(limits);
+  NameChecker names(limits, class_names.size());
   int64_t total = 0;
+  const auto check = [&](const std::string& name) {
+    MP_RETURN_IF_ERROR(names.Check(name));
+    for (const Template& parsed : templates) MP_RETURN_IF_ERROR(CheckPromptSize(parsed.SizeWith(name), limits));
+    return absl::OkStatus();
+  };
   for (size_t i = 0; i < class_names.size(); ++i) {
-    const std::string field = Index("class_names", i);
-    MP_RETURN_IF_ERROR(WithField(names.Check(class_names[i]), field));
+    if (const absl::Status status = check(class_names[i]); !status.ok()) {
+      return WithField(status, Index("class_names", i));
+    }
     for (const Template& parsed : templates) {
-      const int64_t bytes = parsed.SizeWith(class_names[i]);
-      MP_RETURN_IF_ERROR(WithField(CheckPromptSize(bytes, limits), field));
-      MP_RETURN_IF_ERROR(WithField(AddToTotal(bytes, limits, total), "class_names"));
+      MP_RETURN_IF_ERROR(WithField(AddToTotal(parsed.SizeWith(class_names[i]), limits, total), "class_names"));
     }
   }
   return absl::OkStatus();

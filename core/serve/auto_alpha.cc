@@ -10,6 +10,7 @@
 
 #include "core/base/mutex.h"
 #include "core/serve/image_input.h"
+#include "core/serve/scores.h"
 #include "core/tensor/guard.h"
 
 namespace modelpatch::serve {
@@ -127,8 +128,7 @@ class AutoForward : public std::enable_shared_from_this<AutoForward> {
   }
 
   at::Tensor Logits(const at::Tensor& features) const {
-    return at::mm(model::NormalizeFeatures(features), input_.end.head->embeddings->cpu().t()) *
-           input_.end.model->logit_scale;
+    return Cosines(features, *input_.end.head->embeddings) * input_.end.model->logit_scale;
   }
 
   absl::Status RunBetween(const at::Tensor& start, const at::Tensor& end) {

@@ -4,25 +4,13 @@
 
 #include <utility>
 
-#include "core/base/digest.h"
-
 namespace modelpatch::serve {
 namespace {
 
 using Cache = SingleFlightCache<model::ZeroShotHead>;
 
-std::string KeyOf(const model::ClipModel& model, std::span<const model::ClassPrompts> classes) {
-  base::Sha256 digest;
-  for (const model::ClassPrompts& entry : classes) {
-    digest.UpdateInteger(entry.name.size());
-    digest.Update(entry.name);
-    digest.UpdateInteger(entry.prompts.size());
-    for (const std::string& prompt : entry.prompts) {
-      digest.UpdateInteger(prompt.size());
-      digest.Update(prompt);
-    }
-  }
-  return model.digest + "|" + digest.Finish();
+std::string KeyOf(const model::ClipModel& model, const ClassList& classes) {
+  return model.digest + "|" + classes.digest();
 }
 
 }  // namespace
@@ -30,10 +18,11 @@ std::string KeyOf(const model::ClipModel& model, std::span<const model::ClassPro
 HeadCache::HeadCache(int64_t maximum_bytes) : cache_(maximum_bytes) {}
 
 absl::StatusOr<std::shared_ptr<const model::ZeroShotHead>> HeadCache::Get(
-    const std::shared_ptr<const model::ClipModel>& model, std::span<const model::ClassPrompts> classes,
+    const std::shared_ptr<const model::ClipModel>& model, const ClassList& classes,
     const base::CancellationToken& caller) {
   const Cache::Builder build = [&](const base::CancellationToken& unwanted) -> absl::StatusOr<Cache::Built> {
-    MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(*model, classes, unwanted));
+    MP_ASSIGN_OR_RETURN(model::ZeroShotHead head, model::MakeZeroShotHead(*model, classes.classes(), unwanted));
+    head.embeddings = std::make_shared<const at::Tensor>(head.embeddings->cpu().contiguous());
     int64_t bytes = static_cast<int64_t>(head.embeddings->nbytes());
     for (const std::string& name : head.class_names) bytes += static_cast<int64_t>(name.size() + sizeof(name));
     return Cache::Built{std::make_shared<const model::ZeroShotHead>(std::move(head)), bytes};
@@ -41,8 +30,7 @@ absl::StatusOr<std::shared_ptr<const model::ZeroShotHead>> HeadCache::Get(
   return cache_.Get(KeyOf(*model, classes), build, caller);
 }
 
-std::shared_ptr<const model::ZeroShotHead> HeadCache::Find(const model::ClipModel& model,
-                                                           std::span<const model::ClassPrompts> classes) {
+std::shared_ptr<const model::ZeroShotHead> HeadCache::Find(const model::ClipModel& model, const ClassList& classes) {
   return cache_.Find(KeyOf(model, classes));
 }
 

@@ -202,7 +202,8 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
               top_k = request.top_k, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
     if (!resources.ok()) return done(resources.status());
     state->Forward(*resources, std::move(inputs), context,
-                   [place, resources = *resources, top_k, done](absl::StatusOr<ImageFeatures> forward) {
+                   [place, resources = *resources, top_k,
+                    done = std::move(done)](absl::StatusOr<ImageFeatures> forward) {
                      if (!forward.ok()) return done(forward.status());
                      done(tensor::Guarded([&] { return Score(*forward, resources, top_k); }));
                    });
@@ -230,7 +231,7 @@ void InferenceEngine::State::ClassifyAtAutoAlpha(ClassifyRequest request,
   }
   auto shared = std::make_shared<ClassifyRequest>(std::move(request));
   const auto count = static_cast<int64_t>(shared->images.size());
-  const WantedResources start{shared->mixture.model_directory, {}, {}, count, shared->context};
+  const WantedResources start{shared->mixture.model_directory, {}, /*classes=*/nullptr, count, shared->context};
   caches.Gather(start, [this, place = Enter(), shared, count,
                         done = std::move(done)](const absl::StatusOr<Resources>& start_resources) {
     if (!start_resources.ok()) return done(start_resources.status());
@@ -277,7 +278,7 @@ void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<vo
                    });
   };
   state_->caches.Gather(
-      {request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms), /*classes=*/{}, images, context},
+      {request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms), /*classes=*/nullptr, images, context},
       std::move(run));
 }
 
@@ -324,7 +325,8 @@ absl::StatusOr<std::vector<patch::SweepPoint>> InferenceEngine::Sweep(
   }
   MP_RETURN_IF_ERROR(CheckSweepBytes(tasks, entries, model->preprocess.image_size, state_->options.sweep_bytes));
   const patch::HeadFunction find_head = [&](std::span<const model::ClassPrompts> classes) {
-    return state_->caches.heads().Get(model, classes, cancellation);
+    const ClassList list(std::vector<model::ClassPrompts>(classes.begin(), classes.end()));
+    return state_->caches.heads().Get(model, list, cancellation);
   };
   std::vector<patch::EvaluationSet> sets;
   for (size_t i = 0; i < tasks.size(); ++i) {

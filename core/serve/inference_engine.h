@@ -17,6 +17,7 @@
 #include "core/model/class_prompts.h"
 #include "core/patch/sweep.h"
 #include "core/serve/batcher.h"
+#include "core/serve/class_list.h"
 #include "core/serve/request.h"
 #include "core/serve/resource_caches.h"
 #include "core/serve/scores.h"
@@ -28,8 +29,8 @@ class PreparedClassifier;
 
 struct ClassifyRequest {
   ResolvedMixture mixture;
-  std::vector<model::ClassPrompts> classes;
-  // If it is not null, in place of `mixture` and `classes`; not with `auto_alpha`.
+  std::shared_ptr<const ClassList> classes;
+  // If it is not null, in place of `mixture` and `classes`, which else is not null; not with `auto_alpha`.
   std::shared_ptr<PreparedClassifier> prepared;
   std::vector<ImageInput> images;
   // 0 means all classes.

@@ -7,10 +7,9 @@
 
 #include <memory>
 #include <utility>
-#include <vector>
 
 #include "core/base/mutex.h"
-#include "core/model/class_prompts.h"
+#include "core/serve/class_list.h"
 #include "core/serve/request.h"
 
 namespace modelpatch::serve {
@@ -20,11 +19,11 @@ struct Resources;
 
 class PreparedClassifier {
  public:
-  PreparedClassifier(ResolvedMixture mixture, std::vector<model::ClassPrompts> classes)
+  PreparedClassifier(ResolvedMixture mixture, std::shared_ptr<const ClassList> classes)
       : mixture_(std::move(mixture)), classes_(std::move(classes)) {}
 
   const ResolvedMixture& mixture() const { return mixture_; }
-  const std::vector<model::ClassPrompts>& classes() const { return classes_; }
+  const std::shared_ptr<const ClassList>& classes() const { return classes_; }
 
   // What running requests hold, or null.
   std::shared_ptr<const Resources> Find() const {
@@ -38,7 +37,7 @@ class PreparedClassifier {
 
  private:
   const ResolvedMixture mixture_;
-  const std::vector<model::ClassPrompts> classes_;
+  const std::shared_ptr<const ClassList> classes_;
 
   mutable base::Mutex mutex_;
   std::weak_ptr<const Resources> held_ MP_GUARDED_BY(mutex_);

@@ -45,8 +45,8 @@ std::optional<Resources> ResourceCaches::Find(const WantedResources& wanted) {
   Resources found;
   found.model = models_.Find(wanted.model_directory);
   if (found.model == nullptr) return std::nullopt;
-  if (!wanted.classes.empty()) {
-    found.head = heads_.Find(*found.model, wanted.classes);
+  if (wanted.classes != nullptr) {
+    found.head = heads_.Find(*found.model, *wanted.classes);
     if (found.head == nullptr) return std::nullopt;
   }
   found.weights = FindWeights(found.model, wanted);
@@ -60,8 +60,8 @@ absl::StatusOr<Resources> ResourceCaches::Make(const WantedResources& wanted) {
   Resources made;
   MP_ASSIGN_OR_RETURN(made.model, models_.Get(wanted.model_directory));
   MP_ASSIGN_OR_RETURN(made.weights, MakeWeights(made.model, wanted));
-  if (!wanted.classes.empty()) {
-    auto head = heads_.Get(made.model, wanted.classes, CallerOf(context));
+  if (wanted.classes != nullptr) {
+    auto head = heads_.Get(made.model, *wanted.classes, CallerOf(context));
     MP_RETURN_IF_ERROR(CheckWanted(context, clock_.SteadyNow()));  // what the head's own CANCELLED is about
     MP_RETURN_IF_ERROR(head.status());
     made.head = *std::move(head);

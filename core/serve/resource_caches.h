@@ -18,6 +18,7 @@
 #include "core/base/metrics.h"
 #include "core/model/clip_model.h"
 #include "core/serve/batcher.h"
+#include "core/serve/class_list.h"
 #include "core/serve/forward_request.h"
 #include "core/serve/head_cache.h"
 #include "core/serve/mixture_cache.h"
@@ -40,7 +41,7 @@ struct CacheOptions {
 struct WantedResources {
   std::string model_directory;
   std::vector<patch::MixtureTerm> terms;  // canonical
-  std::vector<model::ClassPrompts> classes;
+  std::shared_ptr<const ClassList> classes;  // null if no head is wanted
   // That will be forwarded: many are worth a materialised mixture at once.
   int64_t images = 0;
   RequestContext context;

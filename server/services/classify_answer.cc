@@ -13,13 +13,6 @@ model::PromptLimits PromptLimitsOf(const ServerOptions& options) {
   return limits;
 }
 
-std::vector<std::string> ClassNamesOf(const std::vector<model::ClassPrompts>& classes) {
-  std::vector<std::string> names;
-  names.reserve(classes.size());
-  for (const model::ClassPrompts& one : classes) names.push_back(one.name);
-  return names;
-}
-
 absl::Status CheckTopK(int64_t top_k) {
   if (top_k >= 0) return absl::OkStatus();
   return base::WithField(

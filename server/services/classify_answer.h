@@ -17,8 +17,6 @@ namespace modelpatch::server {
 
 model::PromptLimits PromptLimitsOf(const ServerOptions& options);
 
-std::vector<std::string> ClassNamesOf(const std::vector<model::ClassPrompts>& classes);
-
 // INVALID_ARGUMENT (BAD_TOP_K) with the field `top_k`.
 absl::Status CheckTopK(int64_t top_k);
 

@@ -1,6 +1,7 @@
 #include "server/services/inference_service.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 
 #include <chrono>
 #include <string>
@@ -9,6 +10,8 @@
 
 #include "server/classes_conversion.h"
 #include "server/services/classify_answer.h"
+#include "server/services/classify_message.h"
+#include "server/services/raw_message.h"
 #include "server/services/stream_classify.h"
 
 namespace modelpatch::server {
@@ -57,8 +60,7 @@ InferenceService::InferenceService(const ServiceContext& context)
     : context_(context), limits_(PromptLimitsOf(context.options)) {}
 
 grpc::ServerUnaryReactor* InferenceService::Classify(grpc::CallbackServerContext* context,
-                                                     const v1::ClassifyRequest* request,
-                                                     v1::ClassifyResponse* response) {
+                                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
   return StartOn(context_.quick, *context,
                  [=, this](UnaryCall* call) { return StartClassify(call, *request, response); });
 }
@@ -89,31 +91,36 @@ grpc::ServerUnaryReactor* InferenceService::Tokenize(grpc::CallbackServerContext
   return RunOn(context_.slow, *context, [=, this](const UnaryCall&) { return RunTokenize(*request, response); });
 }
 
-absl::Status InferenceService::StartClassify(UnaryCall* call, const v1::ClassifyRequest& request,
-                                             v1::ClassifyResponse* response) {
+absl::Status InferenceService::StartClassify(UnaryCall* call, const grpc::ByteBuffer& bytes,
+                                             grpc::ByteBuffer* response) {
+  MP_ASSIGN_OR_RETURN(const ClassifyMessage message, ParseClassify(bytes));
+  const v1::ClassifyRequest& request = message.request;
   MP_RETURN_IF_ERROR(CheckTopK(request.top_k()));
   serve::ClassifyRequest engine_request;
-  auto classes = ToClassPrompts(request.class_prompts(), limits_);
+  auto classes = context_.class_lists.Get(message.class_prompts);
   if (!classes.ok()) return base::WithField(classes.status(), "class_prompts");
-  engine_request.classes = *std::move(classes);
+  engine_request.classes = *classes;
   MP_ASSIGN_OR_RETURN(engine_request.images, ToImages(request.images(), context_.options.maximum_queued_images));
   MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.ResolveRequest(request));
   engine_request.mixture = std::move(resolution.mixture);
   engine_request.top_k = request.top_k();
   engine_request.auto_alpha = request.alpha_policy() == v1::SERVING_ALPHA_POLICY_AUTO;
   engine_request.context = ContextOf(*call);
-  std::vector<std::string> class_names = ClassNamesOf(engine_request.classes);
   MP_RETURN_IF_ERROR(
-      CheckScoreBytes(ScoreBytes(request.images_size(), class_names, request.top_k()), context_.options));
-  context_.engine.Classify(std::move(engine_request),
-                           [call, response, class_names = std::move(class_names),
-                            resolution = std::move(resolution)](absl::StatusOr<serve::ClassifyResult> result) mutable {
-                             if (!result.ok()) return call->Answer(result.status());
-                             FillResults(*result, class_names, response);
-                             FillWeights(std::move(resolution), response);
-                             FillTimings(result->timings, call->start(), response->mutable_timings());
-                             call->Answer(absl::OkStatus());
-                           });
+      CheckScoreBytes(ScoreBytes(request.images_size(), (*classes)->names(), request.top_k()), context_.options));
+  context_.engine.Classify(std::move(engine_request), [call, response, classes = *std::move(classes),
+                                                       resolution = std::move(resolution)](
+                                                          absl::StatusOr<serve::ClassifyResult> result) mutable {
+    if (!result.ok()) return call->Answer(result.status());
+    // Thousands of scores are thousands of small messages.
+    google::protobuf::Arena arena;
+    auto* answer = google::protobuf::Arena::CreateMessage<v1::ClassifyResponse>(&arena);
+    FillResults(*result, classes->names(), answer);
+    FillWeights(std::move(resolution), answer);
+    FillTimings(result->timings, call->start(), answer->mutable_timings());
+    *response = SerializeMessage(*answer);
+    call->Answer(absl::OkStatus());
+  });
   return absl::OkStatus();
 }
 

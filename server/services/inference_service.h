@@ -2,15 +2,18 @@
 // the engine. Thread-safe.
 #pragma once
 
+#include <grpcpp/support/byte_buffer.h>
+
 #include "modelpatch/v1/inference_service.grpc.pb.h"
 #include "server/services/service_context.h"
 #include "server/services/unary_call.h"
 
 namespace modelpatch::server {
 
-// Every method by callbacks; the stream's messages as bytes (see raw_message.h).
+// Every method by callbacks; the messages of a stream (see raw_message.h) and of Classify (see classify_message.h) as
+// bytes.
 using InferenceServiceBase =
-    v1::InferenceService::WithRawCallbackMethod_StreamClassify<v1::InferenceService::WithCallbackMethod_Classify<
+    v1::InferenceService::WithRawCallbackMethod_StreamClassify<v1::InferenceService::WithRawCallbackMethod_Classify<
         v1::InferenceService::WithCallbackMethod_EncodeImages<v1::InferenceService::WithCallbackMethod_EncodeTexts<
             v1::InferenceService::WithCallbackMethod_Tokenize<v1::InferenceService::Service>>>>>;
 
@@ -18,8 +21,8 @@ class InferenceService final : public InferenceServiceBase {
  public:
   explicit InferenceService(const ServiceContext& context);
 
-  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const v1::ClassifyRequest* request,
-                                     v1::ClassifyResponse* response) override;
+  grpc::ServerUnaryReactor* Classify(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamClassify(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* EncodeImages(grpc::CallbackServerContext* context, const v1::EncodeImagesRequest* request,
@@ -30,7 +33,7 @@ class InferenceService final : public InferenceServiceBase {
                                      v1::TokenizeResponse* response) override;
 
  private:
-  absl::Status StartClassify(UnaryCall* call, const v1::ClassifyRequest& request, v1::ClassifyResponse* response);
+  absl::Status StartClassify(UnaryCall* call, const grpc::ByteBuffer& bytes, grpc::ByteBuffer* response);
   absl::Status StartEncodeImages(UnaryCall* call, const v1::EncodeImagesRequest& request,
                                  v1::EncodeImagesResponse* response);
   absl::Status StartEncodeTexts(UnaryCall* call, const v1::EncodeTextsRequest& request,

@@ -26,13 +26,6 @@ using TensorMetadata = ModelMetadataResponse::TensorMetadata;
 constexpr char kOnlyVersion[] = "1";
 constexpr int64_t kAnySize = -1;
 
-model::PromptLimits PromptLimitsOf(const ServerOptions& options) {
-  model::PromptLimits limits;
-  limits.maximum_classes = options.maximum_classes;
-  limits.maximum_prompt_bytes = options.maximum_prompt_bytes;
-  return limits;
-}
-
 grpc::ServerUnaryReactor* AnswerNow(grpc::CallbackServerContext& context) {
   auto* reactor = context.DefaultReactor();
   reactor->Finish(grpc::Status::OK);
@@ -73,13 +66,6 @@ absl::Status CheckResponseBytes(int64_t bytes, int64_t maximum) {
       "parameters.top_k");
 }
 
-std::vector<std::string> NamesOf(const std::vector<model::ClassPrompts>& classes) {
-  std::vector<std::string> names;
-  names.reserve(classes.size());
-  for (const model::ClassPrompts& one : classes) names.push_back(one.name);
-  return names;
-}
-
 void FillMetadata(TensorMetadata* message, const char* name, const char* datatype,
                   std::initializer_list<int64_t> shape) {
   message->set_name(name);
@@ -92,8 +78,7 @@ void FillMetadata(TensorMetadata* message, const char* name, const char* datatyp
 OpenInferenceService::OpenInferenceService(const ServiceContext& context, std::function<bool()> is_ready)
     : context_(context),
       is_ready_(std::move(is_ready)),
-      infer_limits_{context.options.maximum_queued_images, context.options.maximum_classes},
-      prompt_limits_(PromptLimitsOf(context.options)) {}
+      infer_limits_{context.options.maximum_queued_images, context.options.maximum_classes} {}
 
 grpc::ServerUnaryReactor* OpenInferenceService::ServerLive(grpc::CallbackServerContext* context,
                                                            const ::inference::ServerLiveRequest*,
@@ -203,11 +188,12 @@ absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferR
                 {std::move(resolution->mixture), *std::move(images), /*normalize=*/true, wanted}, response);
     return absl::OkStatus();
   }
-  auto classes = ToClassPrompts(*infer.class_prompts, prompt_limits_);
+  auto classes = context_.class_lists.Get(infer.class_prompts->SerializeAsString());
   if (!classes.ok()) return AtInferField(classes.status(), infer);
   MP_RETURN_IF_ERROR(
-      CheckResponseBytes(ResponseBytes(infer, NamesOf(*classes)), context_.options.maximum_message_bytes));
+      CheckResponseBytes(ResponseBytes(infer, (*classes)->names()), context_.options.maximum_message_bytes));
   infer.images.Clear();
+  infer.class_prompts.reset();
   serve::ClassifyRequest engine_request;
   engine_request.mixture = std::move(resolution->mixture);
   engine_request.classes = *std::move(classes);
@@ -220,12 +206,12 @@ absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferR
 
 void OpenInferenceService::StartClassify(UnaryCall* call, InferRequest request, serve::ClassifyRequest engine_request,
                                          ModelInferResponse* response) {
-  std::vector<std::string> class_names = NamesOf(engine_request.classes);
+  const std::shared_ptr<const serve::ClassList> classes = engine_request.classes;
   context_.engine.Classify(
-      std::move(engine_request), [call, response, request = std::move(request),
-                                  class_names = std::move(class_names)](absl::StatusOr<serve::ClassifyResult> result) {
+      std::move(engine_request),
+      [call, response, request = std::move(request), classes](absl::StatusOr<serve::ClassifyResult> result) {
         if (!result.ok()) return call->Answer(AtInferField(result.status(), request));
-        FillScores(request, class_names, result->images, response);
+        FillScores(request, classes->names(), result->images, response);
         auto& parameters = *response->mutable_parameters();
         parameters["probability_kind"].set_string_param(result->is_sigmoid ? "sigmoid" : "softmax");
         parameters["truncated_prompt_count"].set_int64_param(result->truncated_prompts);

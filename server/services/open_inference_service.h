@@ -51,7 +51,6 @@ class OpenInferenceService final : public ::inference::GRPCInferenceService::Cal
   const ServiceContext context_;
   const std::function<bool()> is_ready_;
   const InferLimits infer_limits_;
-  const model::PromptLimits prompt_limits_;
 };
 
 }  // namespace modelpatch::server

@@ -9,6 +9,7 @@
 #include "core/serve/inference_engine.h"
 #include "core/store/blob_store.h"
 #include "core/store/metadata_store.h"
+#include "server/class_lists.h"
 #include "server/content_directory.h"
 #include "server/mixture_resolver.h"
 #include "server/options.h"
@@ -41,6 +42,7 @@ struct ServiceContext {
   UploadStore& uploads;
   // For reading and writing pieces of files that clients send and fetch.
   base::Executor& transfers;
+  ClassLists& class_lists;
 };
 
 }  // namespace modelpatch::server

@@ -165,12 +165,11 @@ void ClassifyStream::HandleEnded(const absl::Status& status) {
 
 absl::Status ClassifyStream::Prepare(const v1::StreamClassifyHeader& header) {
   MP_RETURN_IF_ERROR(CheckTopK(header.top_k()));
-  auto classes = ToClassPrompts(header.class_prompts(), PromptLimitsOf(context_.options));
+  auto classes = context_.class_lists.Get(header.class_prompts().SerializeAsString());
   if (!classes.ok()) return base::WithField(classes.status(), "class_prompts");
   MP_ASSIGN_OR_RETURN(Resolution resolution, context_.resolver.ResolveRequest(header));
   top_k_ = header.top_k();
-  class_names_ = ClassNamesOf(*classes);
-  answer_bytes_ = ScoreBytes(/*images=*/1, class_names_, top_k_) + static_cast<int64_t>(kMaximumIdBytes);
+  answer_bytes_ = ScoreBytes(/*images=*/1, (*classes)->names(), top_k_) + static_cast<int64_t>(kMaximumIdBytes);
   MP_RETURN_IF_ERROR(CheckScoreBytes(answer_bytes_, context_.options));
   mixture_ = std::move(resolution.message);
   weights_ = std::move(resolution.weights);
@@ -282,7 +281,7 @@ void ClassifyStream::AnswerItem(const Item& item, const absl::StatusOr<serve::Cl
   v1::StreamClassifyResult& message = *response.mutable_result();
   message.set_id(item.id);
   if (result.ok()) {
-    FillScores(result->images.front(), class_names_, message.mutable_result());
+    FillScores(result->images.front(), prepared_->classes()->names(), message.mutable_result());
   } else {
     *message.mutable_error() = ToRpcStatus(result.status());
   }

@@ -14,7 +14,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "core/base/cancellation.h"
 #include "core/base/mutex.h"
@@ -83,7 +82,6 @@ class ClassifyStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, gr
   std::shared_ptr<serve::PreparedClassifier> prepared_;
   v1::Mixture mixture_;
   v1::ResolvedWeights weights_;
-  std::vector<std::string> class_names_;
   int64_t top_k_ = 0;
   int64_t answer_bytes_ = 0;  // at most, of one image
 

@@ -2,8 +2,10 @@
 //
 // Without `--direct` it starts serving_benchmark.py, which makes a model, starts servers, loads them with `modelpatch
 // bench`, and runs this program again as `--direct MODEL_DIRECTORY WEIGHTS JPEG…`: it writes the image tower's weights
-// to the file WEIGHTS, for the reference, and then answers each line `BATCH SECONDS` with the images that it decoded,
-// preprocessed and encoded a second, in batches, on all cores.
+// to the file WEIGHTS, for the reference, and then answers lines with a rate a second, on all cores:
+//   images BATCH SECONDS    images that were decoded, preprocessed and encoded, in batches
+//   pixels BATCH SECONDS    images that were decoded and preprocessed
+//   gemm SIZE SECONDS       products of two matrices SIZE × SIZE in fp32
 #include <torch/torch.h>
 #include <unistd.h>
 
@@ -35,9 +37,9 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// One batch: pixels on all threads, then one forward.
-void RunBatch(const model::ClipModel& model, const std::vector<std::string>& jpegs, int64_t batch, int threads,
-              int64_t first) {
+// The pixels of one batch, made on all threads.
+at::Tensor MakePixels(const model::ClipModel& model, const std::vector<std::string>& jpegs, int64_t batch, int threads,
+                      int64_t first) {
   const data::ImageSize size = model.config.vision.image_size;
   const at::Tensor pixels = at::empty({batch, 3, size.height, size.width}, at::kFloat);
   float* out = pixels.data_ptr<float>();
@@ -52,7 +54,38 @@ void RunBatch(const model::ClipModel& model, const std::vector<std::string>& jpe
   for (int64_t i = 1; i < threads; ++i) others.emplace_back(fill, i);
   fill(0);
   for (std::thread& one : others) one.join();
-  model.image_encoder->Forward(model.image_weights.views(), pixels);
+  return pixels;
+}
+
+// How often a second `work(n)`, n = 0, 1, …, runs, over so many seconds; it runs once before.
+template <typename Work>
+double Rate(double limit, const Work& work) {
+  work(0);
+  int64_t runs = 0;
+  double seconds = 0;
+  while (seconds < limit) {
+    seconds += TimeSeconds([&] { work(runs); });
+    ++runs;
+  }
+  return static_cast<double>(runs) / seconds;
+}
+
+// The answer to a line, or −1.
+double Measure(const std::string& what, int64_t size, double limit, const model::ClipModel& model,
+               const std::vector<std::string>& jpegs, int threads) {
+  if (what == "gemm") {
+    const at::Tensor a = at::randn({size, size});
+    const at::Tensor b = at::randn({size, size});
+    at::Tensor c = at::empty({size, size});
+    return Rate(limit, [&](int64_t) { at::mm_out(c, a, b); });
+  }
+  const auto make_pixels = [&](int64_t run) { return MakePixels(model, jpegs, size, threads, run * size); };
+  const auto batch = static_cast<double>(size);
+  if (what == "pixels") return batch * Rate(limit, make_pixels);
+  if (what != "images") return -1;
+  return batch * Rate(limit, [&](int64_t run) {
+           model.image_encoder->Forward(model.image_weights.views(), make_pixels(run));
+         });
 }
 
 int RunDirect(const std::string& directory, const std::string& weights_path, const std::vector<std::string>& paths) {
@@ -70,16 +103,10 @@ int RunDirect(const std::string& directory, const std::string& weights_path, con
   tensor::SetIntraOpThreads(threads);
   std::printf("0\n");
   std::fflush(stdout);
-  int64_t batch = 0;
-  for (double limit = 0; std::cin >> batch >> limit;) {
-    RunBatch(**model, jpegs, batch, threads, 0);
-    int64_t images = 0;
-    double seconds = 0;
-    while (seconds < limit) {
-      seconds += TimeSeconds([&] { RunBatch(**model, jpegs, batch, threads, images); });
-      images += batch;
-    }
-    std::printf("%.3f\n", static_cast<double>(images) / seconds);
+  std::string what;
+  int64_t size = 0;
+  for (double limit = 0; std::cin >> what >> size >> limit;) {
+    std::printf("%.3f\n", Measure(what, size, limit, **model, jpegs, threads));
     std::fflush(stdout);
   }
   return 0;

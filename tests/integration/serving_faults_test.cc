@@ -1,8 +1,10 @@
 // What serving must survive: deletion in use, impatient clients, and too much at once.
 #include <httplib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <regex>
 #include <string>
 #include <thread>
@@ -140,6 +142,34 @@ TEST_F(ServingFaultsTest, AHundredThousandClassesAreRefusedAtOnce) {
   }
   EXPECT_THAT(Classify(request), AnswersWith(grpc::StatusCode::INVALID_ARGUMENT, "TOO_MANY_CLASSES"));
   EXPECT_THAT(Classify(Request(0.5)), Succeeds());
+}
+
+TEST_F(ServingFaultsTest, ClassesThatComeAgainHaveTheSameAnswerAndInAnotherOrderTheirOwn) {
+  v1::ClassifyRequest request = Request(0.5);
+  auto* names = request.mutable_class_prompts()->mutable_names();
+  for (int i = 0; i < 200; ++i) names->add_class_names(fmt::format("thing {}", i));
+  v1::ClassifyRequest reversed = request;
+  std::reverse(reversed.mutable_class_prompts()->mutable_names()->mutable_class_names()->begin(),
+               reversed.mutable_class_prompts()->mutable_names()->mutable_class_names()->end());
+  v1::ClassifyResponse first;
+  v1::ClassifyResponse again;
+  v1::ClassifyResponse other;
+  ASSERT_THAT(Classify(request, &first), Succeeds());
+  ASSERT_THAT(Classify(reversed, &other), Succeeds());
+  request.set_top_k(3);
+  ASSERT_THAT(Classify(request, &again), Succeeds());
+  ASSERT_EQ(first.results(0).scores_size(), names->class_names_size());
+  ASSERT_EQ(again.results(0).scores_size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(again.results(0).scores(i).class_name(), first.results(0).scores(i).class_name());
+    EXPECT_NEAR(again.results(0).scores(i).probability(), first.results(0).scores(i).probability(), 1e-5);
+  }
+  std::map<std::string, double> cosines;
+  for (const auto& score : first.results(0).scores()) cosines[score.class_name()] = score.cosine();
+  ASSERT_EQ(other.results(0).scores_size(), static_cast<int>(cosines.size()));
+  for (const auto& score : other.results(0).scores()) {
+    EXPECT_NEAR(score.cosine(), cosines[score.class_name()], 1e-5) << score.class_name();
+  }
 }
 
 TEST_F(ServingFaultsTest, DifferentAlphasAtATimeGiveEachItsOwnAnswer) {

@@ -25,6 +25,10 @@ namespace {
 
 using ::modelpatch::testing::FailsWith;
 
+std::shared_ptr<const ClassList> ListOf(std::vector<model::ClassPrompts> classes) {
+  return std::make_shared<const ClassList>(std::move(classes));
+}
+
 class InferenceEngineTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -40,7 +44,8 @@ class InferenceEngineTest : public ::testing::Test {
     ClassifyRequest request;
     request.mixture.model_directory = directory_;
     if (alpha != 0) request.mixture.terms = {{blob_, alpha}};
-    request.classes = {{"circle", {"a red circle"}}, {"square", {"a blue square"}}, {"seven", {"the digit seven"}}};
+    request.classes = ListOf(
+        {{"circle", {"a red circle"}}, {"square", {"a blue square"}}, {"seven", {"the digit seven"}}});
     data::RgbImage image{20, 30, std::vector<uint8_t>(20 * 30 * 3)};
     for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 37);
     request.images = {{*data::EncodePng(image), {}}};
@@ -123,6 +128,18 @@ TEST_F(InferenceEngineTest, TopKKeepsTheBestWithTheProbabilitiesOfAll) {
   EXPECT_DOUBLE_EQ(best.images[0][0].probability, all.images[0][0].probability);
 }
 
+TEST_F(InferenceEngineTest, TheSameClassesInAnotherOrderAreAnsweredInTheirOwn) {
+  ClassifyRequest reversed = Request(0.5);
+  const std::vector<model::ClassPrompts> classes = reversed.classes->classes();
+  reversed.classes = ListOf({classes.rbegin(), classes.rend()});
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult first, Classify(Request(0.5)));
+  ASSERT_OK_AND_ASSIGN(const ClassifyResult second, Classify(std::move(reversed)));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(second.images[0][i].class_index, 2 - first.images[0][i].class_index);
+    EXPECT_NEAR(second.images[0][i].cosine, first.images[0][i].cosine, 1e-6);
+  }
+}
+
 TEST_F(InferenceEngineTest, AlphaMovesTheAnswerAndItsEndsAreTheModels) {
   ASSERT_OK_AND_ASSIGN(const ClassifyResult zero, Classify(Request(0)));
   ASSERT_OK_AND_ASSIGN(const ClassifyResult half, Classify(Request(0.5)));
@@ -148,7 +165,7 @@ TEST_F(InferenceEngineTest, APreparedClassifierGivesTheSameScores) {
   EXPECT_FALSE(facts.is_sigmoid);
   EXPECT_EQ(facts.truncated_prompts, 0);
   request.mixture = {};
-  request.classes = {};
+  request.classes = nullptr;
   request.prepared = prepared;
   for (int round = 0; round < 2; ++round) {
     ASSERT_OK_AND_ASSIGN(const ClassifyResult result, Classify(request));
@@ -283,7 +300,7 @@ TEST_F(InferenceEngineTest, AnAlphaThatMovesIsMixedAndIsWhatMaterialisingGives) 
                        data::PreprocessToPixels(request.images[0].encoded, model_->preprocess));
   std::vector<float> pixels(3 * 16 * 16);
   data::NormalizeToPlanar(image.pixels.data(), model_->preprocess, pixels.data());
-  ASSERT_OK_AND_ASSIGN(const model::ZeroShotHead head, model::MakeZeroShotHead(*model_, request.classes, {}));
+  ASSERT_OK_AND_ASSIGN(const model::ZeroShotHead head, model::MakeZeroShotHead(*model_, request.classes->classes(), {}));
   const tensor::WeightSet mixture(model_->image_weights.shared_layout(), tensor::Device());
   for (int step = 1; step < 40; ++step) {
     const double alpha = 0.011 * step;
