@@ -4,72 +4,12 @@
 
 #include <utility>
 
-#include "client/channel.h"
+#include "client/client_stubs.h"
 #include "client/request_ids.h"
-#include "client/status_details.h"
-#include "modelpatch/v1/checkpoint_service.grpc.pb.h"
-#include "modelpatch/v1/evaluation_service.grpc.pb.h"
-#include "modelpatch/v1/inference_service.grpc.pb.h"
-#include "modelpatch/v1/model_service.grpc.pb.h"
-#include "modelpatch/v1/patch_job_service.grpc.pb.h"
-#include "modelpatch/v1/patch_service.grpc.pb.h"
-#include "modelpatch/v1/task_service.grpc.pb.h"
+#include "client/unary_call.h"
 
 namespace modelpatch::client {
-
-struct Client::Stubs {
-  explicit Stubs(const std::shared_ptr<grpc::ChannelInterface>& channel)
-      : models(v1::ModelService::NewStub(channel)),
-        tasks(v1::TaskService::NewStub(channel)),
-        jobs(v1::PatchJobService::NewStub(channel)),
-        checkpoints(v1::CheckpointService::NewStub(channel)),
-        patches(v1::PatchService::NewStub(channel)),
-        evaluation(v1::EvaluationService::NewStub(channel)),
-        inference(v1::InferenceService::NewStub(channel)) {}
-
-  std::unique_ptr<v1::ModelService::Stub> models;
-  std::unique_ptr<v1::TaskService::Stub> tasks;
-  std::unique_ptr<v1::PatchJobService::Stub> jobs;
-  std::unique_ptr<v1::CheckpointService::Stub> checkpoints;
-  std::unique_ptr<v1::PatchService::Stub> patches;
-  std::unique_ptr<v1::EvaluationService::Stub> evaluation;
-  std::unique_ptr<v1::InferenceService::Stub> inference;
-};
-
 namespace {
-
-constexpr int kMaximumMessageBytes = 64 << 20;
-
-template <typename Stub, typename Request, typename Response>
-using Method = grpc::Status (Stub::*)(grpc::ClientContext*, const Request&, Response*);
-
-void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds deadline) {
-  context.set_deadline(std::chrono::system_clock::now() + deadline);
-}
-
-template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> CallOnce(Stub& stub, Method<Stub, Request, Response> method, const Request& request,
-                                  std::chrono::milliseconds deadline) {
-  grpc::ClientContext context;
-  SetDeadline(context, deadline);
-  Response response;
-  absl::Status status = FromGrpcStatus((stub.*method)(&context, request, &response));
-  if (!status.ok()) return status;
-  return response;
-}
-
-// For idempotent calls.
-template <typename Stub, typename Request, typename Response>
-absl::StatusOr<Response> CallWithRetry(Stub& stub, Method<Stub, Request, Response> method, const Request& request,
-                                       std::chrono::milliseconds deadline, const RetryPolicy& policy) {
-  absl::StatusOr<Response> result = absl::UnknownError("not called");
-  const absl::Status status = Retry(policy, [&] {
-    result = CallOnce(stub, method, request, deadline);
-    return result.status();
-  });
-  if (!status.ok()) return status;
-  return result;
-}
 
 template <typename Request>
 Request Named(const std::string& name) {
@@ -78,31 +18,7 @@ Request Named(const std::string& name) {
   return request;
 }
 
-bool HasEnded(v1::PatchJobState state) {
-  return state == v1::PATCH_JOB_STATE_SUCCEEDED || state == v1::PATCH_JOB_STATE_FAILED ||
-         state == v1::PATCH_JOB_STATE_CANCELLED;
-}
-
-grpc::ChannelArguments Arguments() {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaximumMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaximumMessageBytes);
-  // The server's address is given, mostly a loopback one: a proxy of the environment must not come between.
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return arguments;
-}
-
 }  // namespace
-
-std::shared_ptr<grpc::ChannelInterface> MakeChannel(const std::string& address) {
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), Arguments());
-}
-
-std::shared_ptr<grpc::ChannelInterface> MakeUnsharedChannel(const std::string& address) {
-  grpc::ChannelArguments arguments = Arguments();
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 Client::Client(const std::string& address, ClientOptions options) : Client(MakeChannel(address), std::move(options)) {}
 
@@ -193,37 +109,6 @@ absl::Status Client::DeletePatchJob(const std::string& name) {
       .status();
 }
 
-absl::Status Client::WatchPatchJob(const std::string& name, int64_t after_event_number,
-                                   const std::function<bool(const v1::PatchJobEvent&)>& on_event) {
-  v1::WatchPatchJobRequest request;
-  request.set_name(name);
-  request.set_after_event_number(after_event_number);
-  for (int failures = 0;;) {
-    grpc::ClientContext context;
-    const auto reader = stubs_->jobs->WatchPatchJob(&context, request);
-    v1::PatchJobEvent event;
-    bool ended = false;
-    while (reader->Read(&event)) {
-      if (event.number() <= request.after_event_number()) continue;
-      request.set_after_event_number(event.number());
-      failures = 0;
-      ended = ended || (event.has_state_change() && HasEnded(event.state_change().state()));
-      if (!on_event(event)) {
-        context.TryCancel();
-        while (reader->Read(&event)) {
-        }
-        static_cast<void>(reader->Finish());
-        return absl::OkStatus();
-      }
-    }
-    const absl::Status status = FromGrpcStatus(reader->Finish());
-    // Whatever became of the stream after the last event, there is no other one to wait for.
-    if (status.ok() || ended) return absl::OkStatus();
-    if (!absl::IsUnavailable(status) || ++failures >= options_.watch_maximum_attempts) return status;
-    Wait(options_.retry, BackoffAfter(options_.retry, failures));
-  }
-}
-
 absl::StatusOr<v1::Checkpoint> Client::GetCheckpoint(const std::string& name) {
   return CallWithRetry(*stubs_->checkpoints, &v1::CheckpointService::Stub::GetCheckpoint,
                        Named<v1::GetCheckpointRequest>(name), options_.deadline, options_.retry);
@@ -290,32 +175,6 @@ absl::StatusOr<v1::Patch> Client::RollbackPatch(const v1::RollbackPatchRequest& 
 absl::StatusOr<v1::EvaluateResponse> Client::Evaluate(const v1::EvaluateRequest& request) {
   return CallWithRetry(*stubs_->evaluation, &v1::EvaluationService::Stub::Evaluate, request, options_.long_deadline,
                        options_.retry);
-}
-
-absl::StatusOr<v1::SweepSummary> Client::Sweep(const v1::SweepRequest& request,
-                                               const std::function<void(const v1::SweepPoint&)>& on_point) {
-  for (int attempt = 1;; ++attempt) {
-    grpc::ClientContext context;
-    SetDeadline(context, options_.long_deadline);
-    const auto reader = stubs_->evaluation->Sweep(&context, request);
-    v1::SweepResponse response;
-    v1::SweepSummary summary;
-    bool any = false;
-    bool complete = false;
-    while (reader->Read(&response)) {
-      any = true;
-      if (response.has_point()) on_point(response.point());
-      if (response.has_summary()) {
-        summary = response.summary();
-        complete = true;
-      }
-    }
-    const absl::Status status = FromGrpcStatus(reader->Finish());
-    if (status.ok() && complete) return summary;
-    if (status.ok()) return absl::DataLossError("the server ended the sweep without a summary; its version may differ");
-    if (any || !absl::IsUnavailable(status) || attempt >= options_.retry.maximum_attempts) return status;
-    Wait(options_.retry, BackoffAfter(options_.retry, attempt));
-  }
 }
 
 absl::StatusOr<v1::ClassifyResponse> Client::Classify(const v1::ClassifyRequest& request) {

@@ -14,6 +14,7 @@
 #include "client/request_ids.h"
 #include "client/status_details.h"
 #include "client/status_macros.h"
+#include "client/unary_call.h"
 #include "modelpatch/v1/model_service.grpc.pb.h"
 #include "modelpatch/v1/task_service.grpc.pb.h"
 #include "modelpatch/v1/upload_service.grpc.pb.h"
@@ -34,10 +35,6 @@ struct TransferClient::Stubs {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{1} << 20;
-
-void SetDeadline(grpc::ClientContext& context, std::chrono::milliseconds deadline) {
-  context.set_deadline(std::chrono::system_clock::now() + deadline);
-}
 
 absl::Status CannotRead(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));

@@ -1,10 +1,6 @@
 #include "server/server.h"
 
 #include <fmt/format.h>
-#include <grpc/grpc.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/server.h>
-#include <grpcpp/server_builder.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,10 +16,9 @@
 #include "core/store/data_directory.h"
 #include "core/store/sqlite_metadata_store.h"
 #include "core/tensor/compat.h"
-#include "server/call_interceptor.h"
-#include "server/calls_in_flight.h"
 #include "server/device_budget.h"
 #include "server/garbage_collection.h"
+#include "server/grpc_server.h"
 #include "server/http/http_server.h"
 #include "server/job_completion.h"
 #include "server/prometheus_metrics.h"
@@ -55,12 +50,6 @@ constexpr int kBackgroundNice = 10;
 constexpr int64_t kSweepShareOfMemory = 4;
 // Of the bytes for zero-shot heads, what class lists may take as they came.
 constexpr int64_t kClassListShareOfHeads = 8;
-// How often a shutdown looks whether the calls have been answered.
-constexpr std::chrono::milliseconds kDrainLookInterval{20};
-// gRPC drops clients that ping more often than this; long quiet watches live on such pings.
-constexpr int kShortestPingIntervalMilliseconds = 10'000;
-// How often the server looks whether a quiet client is still there.
-constexpr int kKeepAliveMilliseconds = 60'000;
 
 int CoreCount() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -131,15 +120,12 @@ struct Server::State {
 
   absl::Status Open();
   absl::Status StartServing();
-  absl::Status StartGrpc();
-  void StopGrpc();
 
   const ServerOptions options;
   base::Logger& log;
   const base::SystemClock clock;
   PrometheusMetrics metrics;
   std::atomic<bool> ready = false;
-  CallsInFlight calls;
 
   std::optional<store::DataDirectory> directory;
   std::optional<RootPaths> import_roots;
@@ -172,8 +158,7 @@ struct Server::State {
   std::optional<InferenceService> inference_service;
   std::optional<OpenInferenceService> open_inference_service;
   std::optional<UploadService> upload_service;
-  std::unique_ptr<grpc::Server> grpc;
-  std::string grpc_address;
+  std::unique_ptr<GrpcServer> grpc;
   std::unique_ptr<HttpServer> http;
 };
 
@@ -211,10 +196,9 @@ absl::Status Server::State::Open() {
   scheduling.devices = devices;
   scheduler.emplace(std::move(scheduling), *metadata, *workers, *completion, clock, log, metrics);
 
-  const ServiceContext context{options,    clock,       log,    *metadata,     *blobs,    *engine,
-                               *scheduler, *models,     *tasks, *import_roots, *resolver, *quick,
-                               *slow,      *background, *timer, streams,       *uploads,  *transfers,
-                               *class_lists};
+  const ServiceContext context{options, clock,   log,           *metadata,  *blobs,      *engine, *scheduler,
+                               *models, *tasks,  *import_roots, *resolver,  *quick,      *slow,   *background,
+                               *timer,  streams, *uploads,      *transfers, *class_lists};
   health.emplace(options.maximum_watches);
   model_service.emplace(context, *health);
   task_service.emplace(context);
@@ -232,57 +216,6 @@ absl::Status Server::State::Open() {
   return absl::OkStatus();
 }
 
-absl::Status Server::State::StartGrpc() {
-  MP_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.grpc_address));
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  grpc::ServerBuilder builder;
-  int port = 0;
-  builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
-  // Without this a second server would silently share the port.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMilliseconds);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // A client that vanished without a word must not hold its upload or stream for hours.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepAliveMilliseconds);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options.maximum_message_bytes));
-  builder.SetMaxSendMessageSize(static_cast<int>(options.maximum_message_bytes));
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(MakeCallInterceptorFactory(clock, metrics, log, calls));
-  builder.experimental().SetInterceptorCreators(std::move(interceptors));
-  for (grpc::Service* service : std::initializer_list<grpc::Service*>{
-           &*health, &*model_service, &*task_service, &*patch_job_service, &*checkpoint_service, &*patch_service,
-           &*evaluation_service, &*inference_service, &*upload_service, &*open_inference_service}) {
-    builder.RegisterService(service);
-  }
-  grpc = builder.BuildAndStart();
-  if (grpc == nullptr || port == 0) {
-    return base::Unavailable("ADDRESS_IN_USE", fmt::format("cannot listen for gRPC on {}; is another server using it? "
-                                                           "--grpc-address 127.0.0.1:0 takes a free port",
-                                                           address.ToString()));
-  }
-  grpc_address = Address{address.host, port}.ToString();
-  return absl::OkStatus();
-}
-
-void Server::State::StopGrpc() {
-  const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(options.drain_seconds);
-  std::atomic<bool> stopped = false;
-  std::thread shutdown([&] {
-    grpc->Shutdown(deadline);
-    stopped = true;
-  });
-  // Shutdown waits for all calls, also for health watches, which have no end of their own.
-  while (!stopped) {
-    if (calls.WaitUntilNone(kDrainLookInterval) && !stopped) {
-      grpc_server_cancel_all_calls(grpc->c_server());
-      std::this_thread::sleep_for(kDrainLookInterval);
-    }
-  }
-  shutdown.join();
-  grpc->Wait();
-  grpc.reset();
-}
-
 absl::Status Server::State::StartServing() {
   MP_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.http_address));
   MP_ASSIGN_OR_RETURN(http,
@@ -290,7 +223,11 @@ absl::Status Server::State::StartServing() {
   MP_RETURN_IF_ERROR(scheduler->Start());
   PinPromotedPatches(*metadata, *resolver, *engine, log);
   MP_RETURN_IF_ERROR(model_service->AnnounceModels());
-  MP_RETURN_IF_ERROR(StartGrpc());
+  MP_ASSIGN_OR_RETURN(grpc, GrpcServer::Start(options,
+                                              {&*health, &*model_service, &*task_service, &*patch_job_service,
+                                               &*checkpoint_service, &*patch_service, &*evaluation_service,
+                                               &*inference_service, &*upload_service, &*open_inference_service},
+                                              clock, metrics, log));
   metrics.GetGauge("modelpatch_build_info", "Always 1; the version is a label.", {{"version", Version()}}).Set(1);
   for (const char* service : {"", v1::ModelService::service_full_name(), v1::TaskService::service_full_name(),
                               v1::PatchJobService::service_full_name(), v1::CheckpointService::service_full_name(),
@@ -314,7 +251,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
 Server::~Server() { Drain(); }
 
-const std::string& Server::grpc_address() const { return state_->grpc_address; }
+const std::string& Server::grpc_address() const { return state_->grpc->address(); }
 const std::string& Server::http_address() const { return state_->http->address(); }
 
 void Server::Drain() {
@@ -322,7 +259,7 @@ void Server::Drain() {
   if (state_->health.has_value()) state_->health->Stop();
   if (state_->scheduler.has_value()) state_->scheduler->Stop();
   state_->streams.EndAll();
-  if (state_->grpc != nullptr) state_->StopGrpc();
+  if (state_->grpc != nullptr) state_->grpc->Stop();
   state_->http.reset();
 }
 

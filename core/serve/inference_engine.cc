@@ -3,14 +3,11 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <chrono>
-#include <future>
 #include <optional>
 #include <utility>
 
 #include "core/base/mutex.h"
-#include "core/data/task.h"
 #include "core/serve/auto_alpha.h"
 #include "core/serve/image_forward.h"
 #include "core/serve/prepared_classifier.h"
@@ -19,8 +16,6 @@
 namespace modelpatch::serve {
 namespace {
 
-// Images in one background forward on the CPU, which whoever comes meanwhile must wait for.
-constexpr int64_t kBackgroundImages = 16;
 // So many images are to come of a prepared classifier, as far as the caches know: its mixture is worth materialising.
 constexpr int64_t kPreparedImages = 1'000'000;
 
@@ -31,22 +26,6 @@ Embeddings ToEmbeddings(const at::Tensor& features) {
   embeddings.width = rows.size(1);
   embeddings.values.assign(data, data + rows.numel());
   return embeddings;
-}
-
-absl::Status CheckSweepBytes(const std::vector<data::Task>& tasks,
-                             const std::vector<InferenceEngine::SweepTask>& entries, data::ImageSize image_size,
-                             int64_t maximum_bytes) {
-  const int64_t per_image = 3 * image_size.pixels();
-  int64_t images = 0;
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    const auto& split = tasks[i].split(entries[i].split);
-    if (split != nullptr) images += split->size();
-  }
-  if (images <= maximum_bytes / per_image) return absl::OkStatus();
-  return base::ResourceExhausted(
-      "SWEEP_TOO_LARGE", fmt::format("the tasks' {} images would take {} bytes of memory, and one evaluation may take "
-                                     "{}; evaluate fewer tasks at once, or smaller splits",
-                                     images, images * per_image, maximum_bytes));
 }
 
 ClassifyResult Score(const ImageFeatures& forward, const Resources& resources, int64_t top_k) {
@@ -105,10 +84,6 @@ struct InferenceEngine::State {
                       ResourceCaches::WithResources next);
   void ClassifyAtAutoAlpha(ClassifyRequest request, std::function<void(absl::StatusOr<ClassifyResult>)> done);
 
-  // Forwards through the batcher at the lowest priority, for the sweeps: blocks the calling thread.
-  absl::StatusOr<at::Tensor> BackgroundFeatures(const std::shared_ptr<const model::ClipModel>& model,
-                                                const tensor::WeightSet& weights, const at::Tensor& pixels);
-
   const EngineOptions options;
   base::Executor& preprocess_executor;
   const base::Clock& clock;
@@ -164,30 +139,6 @@ void InferenceEngine::State::Forward(const Resources& resources, std::vector<Ima
                  batcher, clock, std::move(done));
 }
 
-absl::StatusOr<at::Tensor> InferenceEngine::State::BackgroundFeatures(
-    const std::shared_ptr<const model::ClipModel>& model, const tensor::WeightSet& weights, const at::Tensor& pixels) {
-  const auto shared_weights = std::make_shared<const model::EncoderWeights>(weights, options.caches.precision);
-  const int64_t images_at_once = weights.device().is_cuda() ? options.batcher.maximum_batch : kBackgroundImages;
-  const int64_t per_image = pixels[0].numel();
-  std::vector<at::Tensor> parts;
-  for (int64_t begin = 0; begin < pixels.size(0); begin += images_at_once) {
-    ForwardRequest request;
-    request.encoder = model->image_encoder;
-    request.weights.materialised = shared_weights;
-    request.count = std::min(images_at_once, pixels.size(0) - begin);
-    request.image_size = {pixels.size(2), pixels.size(3)};
-    request.priority = Priority::kBackground;
-    const float* first = pixels.data_ptr<float>() + begin * per_image;
-    request.pixels.assign(first, first + request.count * per_image);
-    std::promise<absl::StatusOr<ForwardResult>> promise;
-    batcher.Submit(std::move(request),
-                   [&](absl::StatusOr<ForwardResult> result) { promise.set_value(std::move(result)); });
-    MP_ASSIGN_OR_RETURN(const ForwardResult result, promise.get_future().get());
-    parts.push_back(*result.features);
-  }
-  return at::cat(parts);
-}
-
 InferenceEngine::InferenceEngine(EngineOptions options, base::Executor& preprocess_executor,
                                  const store::BlobStore& blobs, const base::Clock& clock, base::MetricRegistry& metrics)
     : state_(std::make_unique<State>(std::move(options), preprocess_executor, blobs, clock, metrics)) {}
@@ -201,12 +152,12 @@ void InferenceEngine::Classify(ClassifyRequest request, std::function<void(absl:
   auto run = [state = state_.get(), place = state_->Enter(), inputs = std::move(request.images), context,
               top_k = request.top_k, done = std::move(done)](absl::StatusOr<Resources> resources) mutable {
     if (!resources.ok()) return done(resources.status());
-    state->Forward(*resources, std::move(inputs), context,
-                   [place, resources = *resources, top_k,
-                    done = std::move(done)](absl::StatusOr<ImageFeatures> forward) {
-                     if (!forward.ok()) return done(forward.status());
-                     done(tensor::Guarded([&] { return Score(*forward, resources, top_k); }));
-                   });
+    state->Forward(
+        *resources, std::move(inputs), context,
+        [place, resources = *resources, top_k, done = std::move(done)](absl::StatusOr<ImageFeatures> forward) {
+          if (!forward.ok()) return done(forward.status());
+          done(tensor::Guarded([&] { return Score(*forward, resources, top_k); }));
+        });
   };
   if (request.prepared != nullptr) return state_->GatherPrepared(request.prepared, context, std::move(run));
   state_->caches.Gather({request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms),
@@ -277,9 +228,9 @@ void InferenceEngine::EncodeImages(EncodeImagesRequest request, std::function<vo
                      }));
                    });
   };
-  state_->caches.Gather(
-      {request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms), /*classes=*/nullptr, images, context},
-      std::move(run));
+  state_->caches.Gather({request.mixture.model_directory, patch::CanonicalTerms(request.mixture.terms),
+                         /*classes=*/nullptr, images, context},
+                        std::move(run));
 }
 
 void InferenceEngine::EncodeTexts(std::string model_directory, std::vector<std::string> texts, bool normalize,
@@ -314,35 +265,14 @@ void InferenceEngine::Pin(std::vector<ResolvedMixture> mixtures) { state_->cache
 
 absl::StatusOr<std::vector<patch::SweepPoint>> InferenceEngine::Sweep(
     const ResolvedMixture& start, const ResolvedMixture& end, const std::vector<double>& alphas,
-    const std::vector<SweepTask>& entries, const base::CancellationToken& cancellation,
+    const std::vector<SweepTask>& tasks, const base::CancellationToken& cancellation,
     const std::function<absl::Status(const patch::SweepPoint&)>& on_point) {
   const std::shared_ptr<void> place = state_->Enter();
-  MP_ASSIGN_OR_RETURN(const auto model, state_->caches.models().Get(start.model_directory));
-  std::vector<data::Task> tasks;
-  for (const SweepTask& entry : entries) {
-    MP_ASSIGN_OR_RETURN(data::Task task, data::OpenTask(entry.name, entry.source, state_->options.decode_limits));
-    tasks.push_back(std::move(task));
-  }
-  MP_RETURN_IF_ERROR(CheckSweepBytes(tasks, entries, model->preprocess.image_size, state_->options.sweep_bytes));
-  const patch::HeadFunction find_head = [&](std::span<const model::ClassPrompts> classes) {
-    const ClassList list(std::vector<model::ClassPrompts>(classes.begin(), classes.end()));
-    return state_->caches.heads().Get(model, list, cancellation);
-  };
-  std::vector<patch::EvaluationSet> sets;
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    MP_ASSIGN_OR_RETURN(patch::EvaluationSet set,
-                        patch::MakeEvaluationSet(*model, tasks[i], entries[i].role, entries[i].split, /*threads=*/1,
-                                                 /*maximum_examples=*/0, cancellation, find_head));
-    sets.push_back(std::move(set));
-  }
-  const patch::SweepInput input{model, start.terms, end.terms, alphas, sets};
-  const patch::BlobLoader load_blob = [&](const std::string& blob) {
-    return state_->caches.mixtures().GetBlob(model, blob);
-  };
-  const patch::FeatureFunction features = [&](const tensor::WeightSet& weights, const at::Tensor& pixels) {
-    return state_->BackgroundFeatures(model, weights, pixels);
-  };
-  return patch::RunSweep(input, load_blob, features, cancellation, on_point);
+  const EngineOptions& options = state_->options;
+  return RunBatchedSweep(
+      {start, end, alphas, tasks},
+      {options.sweep_bytes, options.decode_limits, options.caches.precision, options.batcher.maximum_batch},
+      state_->caches, state_->batcher, cancellation, on_point);
 }
 
 }  // namespace modelpatch::serve

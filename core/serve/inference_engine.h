@@ -16,6 +16,7 @@
 #include "core/base/metrics.h"
 #include "core/model/class_prompts.h"
 #include "core/patch/sweep.h"
+#include "core/serve/batched_sweep.h"
 #include "core/serve/batcher.h"
 #include "core/serve/class_list.h"
 #include "core/serve/request.h"
@@ -113,12 +114,6 @@ class InferenceEngine {
 
   // Blocking, for a thread of the caller: opens the tasks' splits and sweeps through the batcher at the lowest
   // priority. RESOURCE_EXHAUSTED (SWEEP_TOO_LARGE) if the splits' pixels do not fit.
-  struct SweepTask {
-    std::string name;
-    data::TaskSource source;
-    patch::TaskRole role;
-    data::Split split;
-  };
   absl::StatusOr<std::vector<patch::SweepPoint>> Sweep(
       const ResolvedMixture& start, const ResolvedMixture& end, const std::vector<double>& alphas,
       const std::vector<SweepTask>& tasks, const base::CancellationToken& cancellation,

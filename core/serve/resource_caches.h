@@ -40,7 +40,7 @@ struct CacheOptions {
 // What a request asks for.
 struct WantedResources {
   std::string model_directory;
-  std::vector<patch::MixtureTerm> terms;  // canonical
+  std::vector<patch::MixtureTerm> terms;     // canonical
   std::shared_ptr<const ClassList> classes;  // null if no head is wanted
   // That will be forwarded: many are worth a materialised mixture at once.
   int64_t images = 0;

@@ -19,7 +19,7 @@
 namespace modelpatch::server {
 namespace {
 
-using SweepTask = serve::InferenceEngine::SweepTask;
+using SweepTask = serve::SweepTask;
 using Names = google::protobuf::RepeatedPtrField<std::string>;
 
 constexpr size_t kMaximumTasks = 100;

@@ -108,19 +108,19 @@ absl::Status InferenceService::StartClassify(UnaryCall* call, const grpc::ByteBu
   engine_request.context = ContextOf(*call);
   MP_RETURN_IF_ERROR(
       CheckScoreBytes(ScoreBytes(request.images_size(), (*classes)->names(), request.top_k()), context_.options));
-  context_.engine.Classify(std::move(engine_request), [call, response, classes = *std::move(classes),
-                                                       resolution = std::move(resolution)](
-                                                          absl::StatusOr<serve::ClassifyResult> result) mutable {
-    if (!result.ok()) return call->Answer(result.status());
-    // Thousands of scores are thousands of small messages.
-    google::protobuf::Arena arena;
-    auto* answer = google::protobuf::Arena::CreateMessage<v1::ClassifyResponse>(&arena);
-    FillResults(*result, classes->names(), answer);
-    FillWeights(std::move(resolution), answer);
-    FillTimings(result->timings, call->start(), answer->mutable_timings());
-    *response = SerializeMessage(*answer);
-    call->Answer(absl::OkStatus());
-  });
+  context_.engine.Classify(std::move(engine_request),
+                           [call, response, classes = *std::move(classes),
+                            resolution = std::move(resolution)](absl::StatusOr<serve::ClassifyResult> result) mutable {
+                             if (!result.ok()) return call->Answer(result.status());
+                             // Thousands of scores are thousands of small messages.
+                             google::protobuf::Arena arena;
+                             auto* answer = google::protobuf::Arena::CreateMessage<v1::ClassifyResponse>(&arena);
+                             FillResults(*result, classes->names(), answer);
+                             FillWeights(std::move(resolution), answer);
+                             FillTimings(result->timings, call->start(), answer->mutable_timings());
+                             *response = SerializeMessage(*answer);
+                             call->Answer(absl::OkStatus());
+                           });
   return absl::OkStatus();
 }
 

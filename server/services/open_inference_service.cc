@@ -207,16 +207,15 @@ absl::Status OpenInferenceService::StartInfer(UnaryCall* call, const ModelInferR
 void OpenInferenceService::StartClassify(UnaryCall* call, InferRequest request, serve::ClassifyRequest engine_request,
                                          ModelInferResponse* response) {
   const std::shared_ptr<const serve::ClassList> classes = engine_request.classes;
-  context_.engine.Classify(
-      std::move(engine_request),
-      [call, response, request = std::move(request), classes](absl::StatusOr<serve::ClassifyResult> result) {
-        if (!result.ok()) return call->Answer(AtInferField(result.status(), request));
-        FillScores(request, classes->names(), result->images, response);
-        auto& parameters = *response->mutable_parameters();
-        parameters["probability_kind"].set_string_param(result->is_sigmoid ? "sigmoid" : "softmax");
-        parameters["truncated_prompt_count"].set_int64_param(result->truncated_prompts);
-        call->Answer(absl::OkStatus());
-      });
+  context_.engine.Classify(std::move(engine_request), [call, response, request = std::move(request),
+                                                       classes](absl::StatusOr<serve::ClassifyResult> result) {
+    if (!result.ok()) return call->Answer(AtInferField(result.status(), request));
+    FillScores(request, classes->names(), result->images, response);
+    auto& parameters = *response->mutable_parameters();
+    parameters["probability_kind"].set_string_param(result->is_sigmoid ? "sigmoid" : "softmax");
+    parameters["truncated_prompt_count"].set_int64_param(result->truncated_prompts);
+    call->Answer(absl::OkStatus());
+  });
 }
 
 void OpenInferenceService::StartEncode(UnaryCall* call, InferRequest request, serve::EncodeImagesRequest engine_request,

@@ -83,9 +83,8 @@ double Measure(const std::string& what, int64_t size, double limit, const model:
   const auto batch = static_cast<double>(size);
   if (what == "pixels") return batch * Rate(limit, make_pixels);
   if (what != "images") return -1;
-  return batch * Rate(limit, [&](int64_t run) {
-           model.image_encoder->Forward(model.image_weights.views(), make_pixels(run));
-         });
+  return batch *
+         Rate(limit, [&](int64_t run) { model.image_encoder->Forward(model.image_weights.views(), make_pixels(run)); });
 }
 
 int RunDirect(const std::string& directory, const std::string& weights_path, const std::vector<std::string>& paths) {

@@ -22,8 +22,8 @@ TEST(ClassListTest, EqualListsHaveOneDigestWhateverTheyWereMadeOf) {
 TEST(ClassListTest, ListsThatDifferInAnythingHaveDifferentDigests) {
   const std::vector<Classes> lists = {
       {{"cat", {"a cat"}}, {"dog", {"a dog"}}},
-      {{"dog", {"a dog"}}, {"cat", {"a cat"}}},   // the order
-      {{"cat", {"a dog"}}, {"dog", {"a cat"}}},   // whose prompt is whose
+      {{"dog", {"a dog"}}, {"cat", {"a cat"}}},    // the order
+      {{"cat", {"a dog"}}, {"dog", {"a cat"}}},    // whose prompt is whose
       {{"cat", {"a cat", "a dog"}}, {"dog", {}}},  // where a prompt belongs
       {{"cat", {"a cata dog"}}, {"dog", {""}}},    // where a text ends
       {{"cata", {" cat"}}, {"dog", {"a dog"}}},

@@ -44,8 +44,8 @@ class InferenceEngineTest : public ::testing::Test {
     ClassifyRequest request;
     request.mixture.model_directory = directory_;
     if (alpha != 0) request.mixture.terms = {{blob_, alpha}};
-    request.classes = ListOf(
-        {{"circle", {"a red circle"}}, {"square", {"a blue square"}}, {"seven", {"the digit seven"}}});
+    request.classes =
+        ListOf({{"circle", {"a red circle"}}, {"square", {"a blue square"}}, {"seven", {"the digit seven"}}});
     data::RgbImage image{20, 30, std::vector<uint8_t>(20 * 30 * 3)};
     for (size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<uint8_t>(i * 37);
     request.images = {{*data::EncodePng(image), {}}};
@@ -67,7 +67,7 @@ class InferenceEngineTest : public ::testing::Test {
 
   // On 30 test images.
   absl::StatusOr<std::vector<patch::SweepPoint>> SweepDigits(const std::vector<double>& alphas) {
-    InferenceEngine::SweepTask task{"digits", {}, patch::TaskRole::kPatching, data::Split::kTest};
+    SweepTask task{"digits", {}, patch::TaskRole::kPatching, data::Split::kTest};
     task.source.format = "generator";
     task.source.generator = "digits";
     task.source.generated_train = 100;
@@ -300,7 +300,8 @@ TEST_F(InferenceEngineTest, AnAlphaThatMovesIsMixedAndIsWhatMaterialisingGives) 
                        data::PreprocessToPixels(request.images[0].encoded, model_->preprocess));
   std::vector<float> pixels(3 * 16 * 16);
   data::NormalizeToPlanar(image.pixels.data(), model_->preprocess, pixels.data());
-  ASSERT_OK_AND_ASSIGN(const model::ZeroShotHead head, model::MakeZeroShotHead(*model_, request.classes->classes(), {}));
+  ASSERT_OK_AND_ASSIGN(const model::ZeroShotHead head,
+                       model::MakeZeroShotHead(*model_, request.classes->classes(), {}));
   const tensor::WeightSet mixture(model_->image_weights.shared_layout(), tensor::Device());
   for (int step = 1; step < 40; ++step) {
     const double alpha = 0.011 * step;

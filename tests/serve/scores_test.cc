@@ -59,8 +59,8 @@ TEST(ScoresTest, TheBestAreTheFirstOfAllAndEqualOnesKeepTheOrderOfTheClasses) {
     for (size_t i = 0; i < scores.size(); ++i) {
       seen.push_back(scores[i].class_index);
       if (i == 0) continue;
-      EXPECT_TRUE(scores[i - 1].cosine > scores[i].cosine || (scores[i - 1].cosine == scores[i].cosine &&
-                                                              scores[i - 1].class_index < scores[i].class_index));
+      EXPECT_TRUE(scores[i - 1].cosine > scores[i].cosine ||
+                  (scores[i - 1].cosine == scores[i].cosine && scores[i - 1].class_index < scores[i].class_index));
     }
     std::sort(seen.begin(), seen.end());
     EXPECT_EQ(std::unique(seen.begin(), seen.end()), seen.end());
