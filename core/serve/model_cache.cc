@@ -17,6 +17,10 @@ absl::StatusOr<std::shared_ptr<const model::ClipModel>> ModelCache::Get(const st
   });
 }
 
+bool ModelCache::Holds(const std::string& digest) {
+  return cache_.Contains([&](const model::ClipModel& model) { return model.digest == digest; });
+}
+
 void ModelCache::Evict(const std::string& directory) { cache_.EvictPrefix(directory); }
 
 }  // namespace modelpatch::serve

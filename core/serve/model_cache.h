@@ -19,6 +19,8 @@ class ModelCache {
   absl::StatusOr<std::shared_ptr<const model::ClipModel>> Get(const std::string& directory);
   // The model if it is resident, else null.
   std::shared_ptr<const model::ClipModel> Find(const std::string& directory) { return cache_.Find(directory); }
+  // Whether a model with this digest is resident, under whatever directory.
+  bool Holds(const std::string& digest);
   void Evict(const std::string& directory);
 
  private:

@@ -26,6 +26,7 @@ ResourceCaches::ResourceCaches(const CacheOptions& options, const store::BlobSto
       heads_(options.head_bytes),
       demand_(kRememberedMixtures),
       mixture_bytes_(metrics.GetGauge("modelpatch_mixture_cache_bytes", "Bytes of cached mixtures")),
+      head_bytes_(metrics.GetGauge("modelpatch_head_cache_bytes", "Bytes of cached zero-shot heads")),
       mixture_misses_(metrics.GetGauge("modelpatch_mixture_cache_misses", "Mixtures that had to be interpolated")),
       head_misses_(metrics.GetGauge("modelpatch_head_cache_misses", "Zero-shot heads that had to be computed")),
       threads_(base::MakeThreadPool(kThreads, kNice)) {}
@@ -145,7 +146,8 @@ void ResourceCaches::MakePinned(const std::vector<ResolvedMixture>& mixtures) {
 void ResourceCaches::Evict(const std::string& model_directory) {
   const Model model = models_.Find(model_directory);
   models_.Evict(model_directory);
-  if (model == nullptr) return;
+  // The same model may be there under another name, whose requests go on.
+  if (model == nullptr || models_.Holds(model->digest)) return;
   mixtures_.Evict(*model);
   heads_.Evict(*model);
   Report();
@@ -160,7 +162,9 @@ void ResourceCaches::Report() {
   const auto statistics = mixtures_.statistics();
   mixture_bytes_.Set(static_cast<double>(statistics.bytes));
   mixture_misses_.Set(static_cast<double>(statistics.misses));
-  head_misses_.Set(static_cast<double>(heads_.statistics().misses));
+  const auto head_statistics = heads_.statistics();
+  head_bytes_.Set(static_cast<double>(head_statistics.bytes));
+  head_misses_.Set(static_cast<double>(head_statistics.misses));
 }
 
 }  // namespace modelpatch::serve

@@ -68,7 +68,7 @@ class ResourceCaches {
   // Keeps these mixtures materialised whatever else is asked for, as long as they fit into half of the cache, in the
   // order given; what was pinned before is pinned no longer. Returns at once; they are made in the background.
   void Pin(std::vector<ResolvedMixture> mixtures);
-  // Forgets a model and what was derived from it.
+  // Forgets a model, and what was derived from it unless the same model is resident under another name.
   void Evict(const std::string& model_directory);
   // Forgets a checkpoint's blob and the mixtures that were made from it.
   void EvictBlob(const std::string& blob);
@@ -108,6 +108,7 @@ class ResourceCaches {
   HeadCache heads_;
   MixtureDemand demand_;
   base::Gauge& mixture_bytes_;
+  base::Gauge& head_bytes_;
   base::Gauge& mixture_misses_;
   base::Gauge& head_misses_;
   // Last, so that it goes first.

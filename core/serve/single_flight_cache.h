@@ -82,6 +82,14 @@ class SingleFlightCache {
     return found->second.built.value;
   }
 
+  // Whether a value that is there is so, by a predicate that is asked under this cache's lock. Counts as no use.
+  template <typename Predicate>
+  bool Contains(const Predicate& predicate) {
+    base::MutexLock lock(mutex_);
+    return std::any_of(entries_.begin(), entries_.end(),
+                       [&](const auto& entry) { return predicate(*entry.second.built.value); });
+  }
+
   // These keys, and no others any more, stay when the budget is exceeded; they count towards it.
   void SetPinned(std::set<std::string> keys) {
     base::MutexLock lock(mutex_);

@@ -27,8 +27,8 @@ SOURCE_DIR = os.path.dirname(os.path.dirname(HERE))
 START_SECONDS = 60
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def argument_parser(description):
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help="the folder with mnist, cifar10 and cifar100")
     parser.add_argument("--work", default=os.path.join(SOURCE_DIR, "build", "real-images"),
                         help="where the model and the server's data go; what is there already is not made again")
@@ -44,7 +44,7 @@ def parse_arguments():
     job.add_argument("--learning-rate", type=float, default=1e-4)
     job.add_argument("--alphas", default="0:1:0.1", help="of the search and of the table")
     job.add_argument("--mnist-validation-fraction", type=float, default=0.05)
-    return parser.parse_args()
+    return parser
 
 
 def find(directory, name):
@@ -128,17 +128,26 @@ def import_what_is_missing(client, arguments, data, model):
                     "--template", "builtin:cifar10")
 
 
-def patch(client, arguments, seed):
-    """The job's chosen α, and the accuracies at each α on test data."""
+def run_job(client, arguments, seed):
+    """The finished job of a seed."""
     name = f"mnist-seed-{seed}"
     if not client.is_there("job", "show", name):
         client.call("job", "submit", "--name", name, "--model", "small-clip", "--patch-task", "mnist",
                     "--supported-task", "cifar10", "--alpha-policy", "mean", "--alphas", arguments.alphas,
                     "--steps", str(arguments.steps), "--batch-size", str(arguments.batch_size),
                     "--learning-rate", str(arguments.learning_rate), "--seed", str(seed))
-    job = client.call("job", "watch", name)[-1]
-    points = client.call("sweep", "--checkpoint", job["result"]["checkpoints"][0].split("/")[1], "--patch-task", "mnist",
-                         "--supported-task", "cifar10", "--alphas", arguments.alphas, "--split", "test")
+    return client.call("job", "watch", name)[-1]
+
+
+def checkpoint_of(job):
+    return job["result"]["checkpoints"][0].split("/")[1]
+
+
+def patch(client, arguments, seed):
+    """The job's chosen α, and the accuracies at each α on test data."""
+    job = run_job(client, arguments, seed)
+    points = client.call("sweep", "--checkpoint", checkpoint_of(job), "--patch-task", "mnist", "--supported-task", "cifar10",
+                         "--alphas", arguments.alphas, "--split", "test")
     curve = []
     for point in (line["point"] for line in points if "point" in line):
         accuracies = {accuracy["task"].split("/")[1]: accuracy["accuracy"] for accuracy in point["accuracies"]}
@@ -161,7 +170,7 @@ def table(results):
 
 
 def main():
-    arguments = parse_arguments()
+    arguments = argument_parser(__doc__).parse_args()
     data, work = os.path.realpath(arguments.data), os.path.realpath(arguments.work)
     os.makedirs(work, exist_ok=True)
     model = pretrain(arguments, data, work)

@@ -1,5 +1,6 @@
 #include "core/serve/class_list.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -38,7 +39,7 @@ TEST(ClassListTest, ListsThatDifferInAnythingHaveDifferentDigests) {
 
 TEST(ClassListTest, ALongListHasTheDigestOfItsContent) {
   Classes classes;
-  for (int i = 0; i < 20'000; ++i) classes.push_back({"thing " + std::to_string(i), {std::string(20, 'x')}});
+  for (int i = 0; i < 20'000; ++i) classes.push_back({fmt::format("thing {}", i), {std::string(20, 'x')}});
   const std::string digest = DigestOf(classes);
   EXPECT_EQ(DigestOf(classes), digest);
   classes.back().prompts[0].back() = 'y';

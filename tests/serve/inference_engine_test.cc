@@ -261,6 +261,21 @@ TEST_F(InferenceEngineTest, EvictedModelsComeBack) {
   EXPECT_OK(Classify(Request(0.5)));
 }
 
+TEST_F(InferenceEngineTest, WhatOneNameOfAModelLeavesTheOtherKeeps) {
+  const std::string second = scratch_.Path("second");
+  testing::WriteTinyModel(second, 1);
+  ClassifyRequest under_second = Request(0.5);
+  under_second.mixture.model_directory = second;
+  ASSERT_OK(Classify(under_second).status());
+  ASSERT_OK(Classify(Request(0.5)).status());
+  // What is forgotten now could not be read again.
+  ASSERT_OK(base::RemoveAll(blobs_.Path(blob_)));
+  engine_->EvictModel(second);
+  EXPECT_OK(Classify(Request(0.5)).status());
+  engine_->EvictModel(directory_);
+  EXPECT_THAT(Classify(Request(0.5)), FailsWith(absl::StatusCode::kNotFound, "BLOB_NOT_FOUND"));
+}
+
 TEST_F(InferenceEngineTest, SweepsThroughTheBatcher) {
   ASSERT_OK_AND_ASSIGN(const auto points, SweepDigits({0, 0.5, 1}));
   ASSERT_EQ(points.size(), 3u);

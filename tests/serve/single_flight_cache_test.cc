@@ -77,6 +77,17 @@ TEST(SingleFlightCacheTest, AnErrorIsForgotten) {
   EXPECT_OK(cache.Get("a", Build(1, 1)));
 }
 
+TEST(SingleFlightCacheTest, ContainsWhatIsThereWithoutUsingIt) {
+  Cache cache(20);
+  const auto is_one = [](int value) { return value == 1; };
+  EXPECT_FALSE(cache.Contains(is_one));
+  EXPECT_OK(cache.Get("a", Build(1, 10)));
+  EXPECT_OK(cache.Get("b", Build(2, 10)));
+  EXPECT_TRUE(cache.Contains(is_one));
+  EXPECT_OK(cache.Get("c", Build(3, 10)));
+  EXPECT_FALSE(cache.Contains(is_one));
+}
+
 TEST(SingleFlightCacheTest, EvictsByPrefixOnly) {
   Cache cache(100);
   for (const char* key : {"m1|a", "m1|b", "m2|a"}) EXPECT_OK(cache.Get(key, Build(1, 10)));

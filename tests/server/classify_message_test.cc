@@ -1,5 +1,6 @@
 #include "server/services/classify_message.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <grpcpp/support/slice.h>
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ v1::ClassifyRequest Request() {
   term->set_checkpoint("checkpoints/c");
   term->set_coefficient(0.25);
   for (int i = 0; i < 300; ++i) {
-    request.mutable_class_prompts()->mutable_names()->add_class_names("thing " + std::to_string(i));
+    request.mutable_class_prompts()->mutable_names()->add_class_names(fmt::format("thing {}", i));
   }
   request.mutable_class_prompts()->mutable_names()->add_templates("a {c}");
   for (int i = 0; i < 3; ++i) request.add_images()->set_encoded(std::string(1000, static_cast<char>(i)));
