@@ -62,7 +62,8 @@ void AddOptions(CLI::App& app, ServerOptions& options) {
       ->default_str("info");
   AddBytes(app, "--model-cache-bytes", options.model_cache_bytes, "Memory for models, such as 8GB");
   AddBytes(app, "--mixture-cache-bytes", options.mixture_cache_bytes, "Memory for mixtures' weights");
-  AddBytes(app, "--head-cache-bytes", options.head_cache_bytes, "Memory for zero-shot heads");
+  AddBytes(app, "--head-cache-bytes", options.head_cache_bytes,
+           "Memory for zero-shot heads, an eighth of it for the class lists that came last");
   AddBytes(app, "--max-message-bytes", options.maximum_message_bytes, "Largest message that is accepted or sent");
   app.add_option("--max-batch", options.maximum_batch, "Images of one forward")->capture_default_str();
   app.add_option("--max-batch-delay-milliseconds", options.maximum_batch_delay_milliseconds,

@@ -162,7 +162,7 @@ absl::StatusOr<std::vector<ClassPrompts>> ExpandClassPrompts(std::span<const std
 
 absl::Status CheckClassPrompts(std::span<const ClassPrompts> classes, const PromptLimits& limits) {
   MP_RETURN_IF_ERROR(CheckCount(static_cast<int64_t>(classes.size()), "classes", limits));
-  NameChecker names(limits);
+  NameChecker names(limits, classes.size());
   int64_t total = 0;
   for (size_t i = 0; i < classes.size(); ++i) {
     const std::string field = Index("classes", i);

@@ -32,8 +32,11 @@ IMAGES = sorted(glob.glob(os.path.join(SOURCE_DIR, "deploy", "demo", "images", "
 CLASSES = ["three", "four", "star", "square", "red", "yellow"]
 PAUSE_SECONDS = 0.03
 MALFORMED_SHARE = 0.01
-# The caches are full after two minutes, and then the memory may not grow.
-SERVER_OPTIONS = ["--mixture-cache-bytes", "64MB", "--head-cache-bytes", "4MB", "--model-cache-bytes", "64MB"]
+# So little that the caches are full after two minutes, which is looked at, and then the memory may not grow.
+MIXTURE_CACHE_BYTES, HEAD_CACHE_BYTES = 32_000_000, 1_000_000
+SERVER_OPTIONS = ["--mixture-cache-bytes", str(MIXTURE_CACHE_BYTES), "--head-cache-bytes", str(HEAD_CACHE_BYTES),
+                  "--model-cache-bytes", "64MB"]
+FULL_SHARE = 0.75  # what does not fit leaves a gap; an eighth of the heads' bytes is for class lists
 SETTLED_SECONDS = 120
 MEMORY_SECONDS = 600
 MEMORY_TOLERANCE = 0.02
@@ -175,31 +178,40 @@ class Soak:
         with open(f"/proc/{self.server.ready['pid']}/status", encoding="ascii") as file:
             return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) * 1024
 
-    def served(self):
-        """How many calls of each method the server says it ended, by code."""
+    def metrics(self):
         url = f"http://{self.server.ready['http']}/metrics"
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=DEADLINE_SECONDS) as page:
-            text = page.read().decode()
+            return page.read().decode()
+
+    def served(self):
+        """How many calls of each method the server says it ended, by code."""
         served = collections.Counter()
-        for code, method, count in re.findall(r'modelpatch_grpc_calls_total\{code="(\w+)",method="(\w+)",[^}]*\} (\S+)', text):
+        calls = re.findall(r'modelpatch_grpc_calls_total\{code="(\w+)",method="(\w+)",[^}]*\} (\S+)', self.metrics())
+        for code, method, count in calls:
             served[method, code] += int(float(count))
         return served
 
+    def cache_bytes(self):
+        """Of mixtures and of heads."""
+        text = self.metrics()
+        return [float(re.search(rf"\nmodelpatch_{cache}_cache_bytes (\S+)", text).group(1)) for cache in ("mixture", "head")]
+
     def measure(self):
-        """Runs the load. The memory of each second."""
+        """Runs the load. The memory and the caches' bytes of each second."""
         clients = [self.sweep_alpha, self.sweep_alpha, self.ask_new_classes, self.import_and_delete, self.cancel, self.vanish]
         threads = [threading.Thread(target=self.run, args=(index, client)) for index, client in enumerate(clients)]
         for thread in threads:
             thread.start()
-        begin, memory = time.monotonic(), []
+        begin, memory, caches = time.monotonic(), [], []
         while time.monotonic() - begin < SECONDS and not self.stop.wait(1):
             memory.append(self.memory())
+            caches.append(self.cache_bytes())
         self.stop.set()
         for thread in threads:
             thread.join()
-        return memory
+        return memory, caches
 
-    def judge(self, before, memory):
+    def judge(self, before, memory, caches):
         """What is not as it should be."""
         found = self.crashed + self.tally.wrong
         tally = self.tally
@@ -221,6 +233,11 @@ class Soak:
             found.append(f"the server answered {classified} Classify calls; clients saw {answered}, and {unseen} were given up")
         found += [f"{method} ended {count} times with {code}" for (method, code), count in served.items() if code in SERVERS_FAULT]
         if len(memory) >= MEMORY_SECONDS - 1:
+            # Of the last half minute before: a model that is deleted may empty a cache for a moment.
+            mixtures, heads = (max(values) for values in zip(*caches[SETTLED_SECONDS - 30:SETTLED_SECONDS]))
+            if mixtures < FULL_SHARE * MIXTURE_CACHE_BYTES or heads < FULL_SHARE * HEAD_CACHE_BYTES:
+                found.append(f"after two minutes the caches hold {mixtures / 1e6:.1f} MB of mixtures and {heads / 1e6:.2f} MB of heads: "
+                             "they are not full, and the memory cannot stand still yet")
             settled = statistics.mean(memory[SETTLED_SECONDS:SETTLED_SECONDS + 30])
             last = statistics.mean(memory[-30:])
             if abs(last - settled) > MEMORY_TOLERANCE * settled:
@@ -251,13 +268,15 @@ def main():
         prepare(server)
         soak = Soak(directory, server)
         before = soak.served()
-        memory = soak.measure()
-        found = soak.judge(before, memory)
+        memory, caches = soak.measure()
+        found = soak.judge(before, memory, caches)
         soak.channel.close()
         server.stop()
         for (kind, code), count in sorted(soak.tally.ended.items()):
             print(f"{kind:10} {code:20} {count}")
         print("memory in MB, every half minute:", " ".join(f"{size / 1e6:.1f}" for size in memory[::30]))
+        for name, values in zip(("mixtures", "heads"), zip(*caches)):
+            print(f"{name} in MB, every half minute:", " ".join(f"{size / 1e6:.2f}" for size in values[::30]))
         if found:
             print("\n".join(found))
             print(server.log()[-4000:])
