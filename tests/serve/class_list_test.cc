@@ -47,8 +47,8 @@ TEST(ClassListTest, ALongListHasTheDigestOfItsContent) {
 }
 
 TEST(ClassListTest, CountsTheBytesOfItsTexts) {
-  const ClassList small({{"cat", {"a cat"}}});
-  const ClassList large({{"cat", {"a cat"}}, {std::string(1000, 'n'), {std::string(5000, 'p')}}});
+  const ClassList small(Classes{{"cat", {"a cat"}}});
+  const ClassList large(Classes{{"cat", {"a cat"}}, {std::string(1000, 'n'), {std::string(5000, 'p')}}});
   EXPECT_GE(small.bytes(), static_cast<int64_t>(sizeof(ClassList)));
   // A name is there twice.
   EXPECT_GE(large.bytes(), small.bytes() + 2 * 1000 + 5000);

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -269,7 +270,13 @@ TEST_F(InferenceEngineTest, WhatOneNameOfAModelLeavesTheOtherKeeps) {
   ASSERT_OK(Classify(under_second).status());
   ASSERT_OK(Classify(Request(0.5)).status());
   // What is forgotten now could not be read again.
-  ASSERT_OK(base::RemoveAll(blobs_.Path(blob_)));
+  int removed = 0;
+  for (const auto& file : std::filesystem::directory_iterator(blobs_.directory())) {
+    if (file.path().filename().string().find(blob_) == std::string::npos) continue;
+    ASSERT_OK(base::RemoveAll(file.path().string()));
+    ++removed;
+  }
+  ASSERT_EQ(removed, 1);
   engine_->EvictModel(second);
   EXPECT_OK(Classify(Request(0.5)).status());
   engine_->EvictModel(directory_);
