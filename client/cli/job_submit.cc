@@ -68,7 +68,9 @@ absl::StatusOr<v1::CreatePatchJobRequest> RequestOf(const SubmitOptions& options
     CLIENT_ASSIGN_OR_RETURN(const std::vector<double> alphas, ParseAlphas(options.alphas));
     spec.mutable_alphas()->Add(alphas.begin(), alphas.end());
   }
-  *spec.mutable_fine_tune() = FineTuneOptionsOf(options.fine_tune);
+  const v1::FineTuneOptions fine_tune = FineTuneOptionsOf(options.fine_tune);
+  // A job that mixes checkpoints takes none.
+  if (fine_tune.ByteSizeLong() > 0) *spec.mutable_fine_tune() = fine_tune;
   spec.set_task_balance(options.task_balance);
   CLIENT_ASSIGN_OR_RETURN(const std::optional<v1::CoefficientSearch> search, CoefficientSearchOf(options.search));
   if (search) *spec.mutable_coefficient_search() = *search;

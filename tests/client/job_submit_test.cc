@@ -71,6 +71,7 @@ TEST(JobSubmitTest, StrategiesAndWhatTheyTake) {
   ASSERT_EQ(mixed->patch_job().spec().checkpoints_size(), 2);
   EXPECT_EQ(mixed->patch_job().spec().checkpoints(0), "checkpoints/x");
   EXPECT_EQ(mixed->patch_job().spec().checkpoints(1), "checkpoints/y");
+  EXPECT_FALSE(mixed->patch_job().spec().has_fine_tune());
 }
 
 TEST(JobSubmitTest, CoefficientSearches) {
