@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/arguments.h"
 #include "client/cli/curve_text.h"
+#include "client/cli/merge_options.h"
 #include "client/cli/table.h"
 #include "client/cli/text_format.h"
 
@@ -25,6 +26,7 @@ std::string CheckpointText(const v1::Checkpoint& checkpoint) {
   for (const v1::MixtureTerm& parent : lineage.parents()) {
     lines.Add("parent", absl::StrCat(Number(parent.coefficient()), "·", parent.checkpoint()));
   }
+  if (lineage.has_merge()) lines.Add("merged by", MergeText(lineage.merge()));
   for (const v1::TaskReference& task : lineage.tasks()) {
     lines.Add("task", absl::StrCat(task.task(), " (", RoleName(task.role()), ", ", ShortDigest(task.digest()), ")"));
   }

@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/option_scope.h"
+#include "client/cli/text_format.h"
 #include "client/status_macros.h"
 
 namespace modelpatch::client {
@@ -46,6 +48,24 @@ absl::StatusOr<std::optional<v1::Merge>> MergeOf(const MergeArguments& arguments
   }
   if (arguments.method == "slerp") merge.mutable_slerp();
   return std::optional<v1::Merge>(std::move(merge));
+}
+
+std::string MergeText(const v1::Merge& merge) {
+  switch (merge.method_case()) {
+    case v1::Merge::kTaskArithmetic:
+      return "task-arithmetic";
+    case v1::Merge::kTies:
+      return absl::StrCat("ties (density ", Number(merge.ties().density()), ")");
+    case v1::Merge::kDare:
+      return absl::StrCat("dare (drop rate ", Number(merge.dare().drop_rate()), ", seed ", merge.dare().seed(), ")");
+    case v1::Merge::kFisher:
+      return absl::StrCat("fisher (", merge.fisher().examples(), " examples)");
+    case v1::Merge::kSlerp:
+      return "slerp";
+    case v1::Merge::METHOD_NOT_SET:
+      break;
+  }
+  return "";
 }
 
 }  // namespace modelpatch::client

@@ -29,4 +29,7 @@ void AddMergeOptions(CLI::App& command, MergeArguments& arguments);
 // Nothing without a method. INVALID_ARGUMENT if an option belongs to another method.
 absl::StatusOr<std::optional<v1::Merge>> MergeOf(const MergeArguments& arguments);
 
+// `ties (density 0.2)`; "" for none.
+std::string MergeText(const v1::Merge& merge);
+
 }  // namespace modelpatch::client

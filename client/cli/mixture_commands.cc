@@ -8,6 +8,7 @@
 #include "client/cli/checkpoint_text.h"
 #include "client/cli/commands.h"
 #include "client/cli/curve_text.h"
+#include "client/cli/merge_options.h"
 #include "client/cli/mixture_options.h"
 #include "client/cli/progress_bar.h"
 #include "client/cli/session.h"
@@ -23,16 +24,19 @@ struct InterpolateOptions {
   std::string name;
   std::string request_id;
   bool allow_extrapolation = false;
+  MergeArguments merge;
 };
 
 void AddInterpolate(CLI::App& app, Session& session) {
   auto options = std::make_shared<InterpolateOptions>();
-  CLI::App* command = app.add_subcommand("interpolate", "Store a mixture as a checkpoint");
+  CLI::App* command =
+      app.add_subcommand("interpolate", "Store a mixture, or what a merging method makes of it, as a checkpoint");
   command->add_option("--term", options->terms, "CHECKPOINT=α, as often as needed")->required();
   command->add_option("--name", options->name, "What the checkpoint shall be called")->required();
   command->add_option("--model", options->model, "The model (default: the checkpoints')");
   command->add_flag("--allow-extrapolation", options->allow_extrapolation, "Let α lie outside [0, 1]");
   command->add_option("--request-id", options->request_id, "A second call with the same one changes nothing");
+  AddMergeOptions(*command, options->merge);
   command->callback([&session, options] {
     session.command = [&session, options]() -> absl::Status {
       v1::InterpolateRequest request;
@@ -44,6 +48,8 @@ void AddInterpolate(CLI::App& app, Session& session) {
       for (const std::string& text : options->terms) {
         CLIENT_ASSIGN_OR_RETURN(*mixture.add_terms(), ParseTerm(text));
       }
+      CLIENT_ASSIGN_OR_RETURN(const auto merge, MergeOf(options->merge));
+      if (merge.has_value()) *request.mutable_merge() = *merge;
       CLIENT_ASSIGN_OR_RETURN(const v1::Checkpoint result, session.client().Interpolate(request));
       return session.Print(result, CheckpointText);
     };
