@@ -39,13 +39,13 @@ std::string LayerOf(std::string_view name) {
   if (BlockParts(name) == 2) parts = 4;  // visual.layerN.BLOCK.conv1
   std::string layer(Parts(name, parts));
   // A norm of a convolution and a scale of a layer have names of their own.
-  const auto rename = [&](std::string_view own, std::string_view of) {
+  const auto rewrite = [&](std::string_view own, std::string_view of) {
     const size_t dot = layer.rfind('.') + 1;
     if (std::string_view(layer).substr(dot) == own) layer.replace(dot, std::string::npos, of);
   };
   for (const auto& [own, of] : {std::pair("bn1", "conv1"), std::pair("bn2", "conv2"), std::pair("bn3", "conv3"),
                                 std::pair("ls_1", "attn"), std::pair("ls_2", "mlp")}) {
-    rename(own, of);
+    rewrite(own, of);
   }
   return layer;
 }
