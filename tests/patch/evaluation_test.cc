@@ -26,7 +26,7 @@ EvaluationSet SetWith(std::vector<std::vector<int32_t>> candidates) {
 int64_t CorrectOf(const EvaluationSet& set) {
   const auto model = testing::MakeTinyModel();
   const FeatureFunction features = [](const tensor::WeightSet&, const at::Tensor& pixels) {
-    return absl::StatusOr<at::Tensor>(at::tensor({{3.0F, 2.0F, 1.0F}}).expand({pixels.size(0), 3}).contiguous());
+    return absl::StatusOr<at::Tensor>(at::tensor({3.0F, 2.0F, 1.0F}).expand({pixels.size(0), 3}).contiguous());
   };
   const auto accuracy = EvaluateAccuracy(*model, model->image_weights, set, features, {});
   EXPECT_OK(accuracy);
