@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "core/model/model_loader.h"
-#include "core/model/model_writer.h"
+#include "core/model/image_encoder.h"
 #include "tests/patch/generated_task.h"
 #include "tests/support/status_matchers.h"
-#include "tests/support/test_data.h"
 #include "tests/support/tiny_clip.h"
 
 namespace modelpatch::patch {
@@ -114,11 +113,12 @@ TEST(MixtureGradientTest, MatchesFiniteDifferencesOfAResNet) {
   vision.width = 8;
   vision.heads = 4;
   vision.stages = {1, 1, 1, 1};
-  const testing::ScratchDirectory scratch;
-  const testing::TinyParts parts = testing::MakeTinyParts(1, &vision);
-  ASSERT_OK(model::WriteModel(scratch.Path("model"), parts.files, parts.image_weights, parts.text_weights,
-                              tensor::DType::kFloat32));
-  ASSERT_OK_AND_ASSIGN(const auto model, model::LoadModel(scratch.Path("model"), tensor::Device(), {}));
+  // A Hugging Face directory has no ResNets: the tiny model with another tower.
+  const auto model = std::make_shared<model::ClipModel>(*testing::MakeTinyModel(1));
+  model->config.vision = vision;
+  model->preprocess.image_size = vision.image_size;
+  model->image_encoder = model::MakeImageEncoder(vision, model->config.embedding_width);
+  model->image_weights = testing::MakeTinyParts(1, &vision).image_weights;
   MixtureGradient gradient(InputOf(model, {Checkpoint("x", 2, &vision), Checkpoint("y", 3, &vision)}));
   ExpectFiniteDifferences(gradient, {0.3, 0.4}, 0);
 }
@@ -161,16 +161,16 @@ TEST(MixtureGradientTest, ABudgetPenalisesWhatSupportedTasksLose) {
   MixtureGradientInput input = TransformerInput();
   input.policy = AlphaPolicy::kBudget;
   input.batch_size = 100;
+  const EvaluationSet supported = input.sets[1];
   bool was_penalised = false;
   bool was_not = false;
-  for (const bool swapped : {false, true}) {
-    // One of the two ends is worse for the supported task than the other: look from both.
-    if (swapped) {
-      const testing::ScratchDirectory scratch;
-      input.checkpoints = {{"z", std::make_shared<const tensor::WeightSet>(input.model->image_weights)},
-                           input.checkpoints[1]};
-      input.model = testing::MakeTinyModel(2);
-    }
+  for (const bool forgets : {true, false}) {
+    // The labels are what θ_zs sees, so that moving loses; or what the checkpoint sees, so that moving gains.
+    const tensor::WeightSet& right = forgets ? input.model->image_weights : *input.checkpoints[0].weights;
+    data::PixelSet pixels = *supported.pixels;
+    ASSERT_OK_AND_ASSIGN(pixels.labels,
+                         EvaluatePredictions(*input.model, right, supported, DirectFeatures(input.model), {}));
+    input.sets[1].pixels = std::make_shared<const data::PixelSet>(std::move(pixels));
     MixtureGradient gradient(input);
     const Values at = {0.6, 0.0};
     const double patching = LossAt(*input.model, MixtureOf(input, at), input.sets[0]);
