@@ -34,6 +34,7 @@ int RunApp(int argc, const char* const* argv, std::ostream& out, std::ostream& e
   AddPatchCommands(app, session);
   AddMixtureCommands(app, session);
   AddInferenceCommands(app, session);
+  AddReportCommand(app, session);
   AddBenchCommand(app, session);
   AddDemoCommand(app, session);
 

@@ -19,6 +19,8 @@ void AddPatchCommands(CLI::App& app, Session& session);
 void AddMixtureCommands(CLI::App& app, Session& session);
 // classify, encode-image, encode-text, tokenize.
 void AddInferenceCommands(CLI::App& app, Session& session);
+// report.
+void AddReportCommand(CLI::App& app, Session& session);
 // bench.
 void AddBenchCommand(CLI::App& app, Session& session);
 void AddDemoCommand(CLI::App& app, Session& session);

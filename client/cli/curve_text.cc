@@ -8,6 +8,7 @@
 #include "client/cli/plot.h"
 #include "client/cli/table.h"
 #include "client/cli/text_format.h"
+#include "client/report/role_means.h"
 
 namespace modelpatch::client {
 namespace {
@@ -22,18 +23,7 @@ std::string Title(const v1::TaskAccuracy& accuracy) {
 
 }  // namespace
 
-double MeanAccuracy(const v1::SweepPoint& point) {
-  double sum[2] = {0, 0};
-  int count[2] = {0, 0};
-  for (const v1::TaskAccuracy& accuracy : point.accuracies()) {
-    const int kind = accuracy.role() == v1::TASK_ROLE_PATCHING ? 0 : 1;
-    sum[kind] += accuracy.accuracy();
-    ++count[kind];
-  }
-  if (count[0] == 0 && count[1] == 0) return 0;
-  if (count[0] == 0 || count[1] == 0) return (sum[0] + sum[1]) / (count[0] + count[1]);
-  return (sum[0] / count[0] + sum[1] / count[1]) / 2;
-}
+double MeanAccuracy(const v1::SweepPoint& point) { return report::MeansOf(point.accuracies()).combined; }
 
 std::string CurveTable(const std::vector<v1::SweepPoint>& points, std::optional<double> chosen) {
   if (points.empty()) return "";

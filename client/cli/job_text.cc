@@ -1,14 +1,21 @@
 #include "client/cli/job_text.h"
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/arguments.h"
 #include "client/cli/curve_text.h"
 #include "client/cli/table.h"
 #include "client/cli/text_format.h"
+#include "client/report/chosen.h"
+#include "client/report/comparison_tables.h"
+#include "client/report/final_tables.h"
+#include "client/report/metric_tables.h"
+#include "client/report/search_tables.h"
+#include "client/report/variant.h"
 #include "client/status_details.h"
 
 namespace modelpatch::client {
@@ -78,25 +85,44 @@ std::string StepsText(const v1::PatchJob& job) {
   return table.Render();
 }
 
-std::string MetricsText(const v1::PatchMetrics& metrics) {
+std::string LinesText(const std::vector<std::pair<std::string, std::string>>& pairs) {
   Properties lines;
-  if (metrics.has_distance_to_optimal()) {
-    lines.Add("distance to optimal", absl::StrFormat("%.2f points", metrics.distance_to_optimal() * 100));
-  }
-  if (metrics.has_distance_to_endpoints()) {
-    lines.Add("distance to endpoints", absl::StrFormat("%.2f points", metrics.distance_to_endpoints() * 100));
-  }
-  if (metrics.has_path_correction_cost()) {
-    lines.Add("path correction cost", absl::StrFormat("%.2f points", metrics.path_correction_cost() * 100));
-  }
-  if (metrics.has_weight_cosine()) lines.Add("weight cosine", absl::StrFormat("%.6f", metrics.weight_cosine()));
-  if (metrics.has_weight_mean_absolute_difference()) {
-    lines.Add("mean |Δweight|", Number(metrics.weight_mean_absolute_difference()));
-  }
-  for (const v1::TaskCka& cka : metrics.cka()) {
-    lines.Add(absl::StrCat("CKA on ", ShortName(cka.task())), absl::StrFormat("%.4f", cka.cka()));
-  }
+  for (const auto& [label, value] : pairs) lines.Add(label, value);
   return lines.Render();
+}
+
+// A title, then the table, marked rows with a `*` behind them; "" for an empty table.
+std::string TableText(const std::string& title, const report::DisplayTable& shown) {
+  if (shown.empty()) return "";
+  std::vector<Column> columns;
+  for (const report::DisplayColumn& column : shown.columns) {
+    columns.push_back({Printable(column.title), column.numeric ? Align::kRight : Align::kLeft});
+  }
+  columns.push_back({""});
+  Table table(std::move(columns));
+  for (const report::DisplayRow& row : shown.rows) {
+    std::vector<std::string> cells = row.cells;
+    cells.resize(shown.columns.size());
+    cells.push_back(row.marked ? "*" : "");
+    table.AddRow(std::move(cells));
+  }
+  return absl::StrCat("\n", title, ":\n", table.Render());
+}
+
+// What came of a job that has SUCCEEDED.
+std::string ResultText(const v1::PatchJob& job) {
+  const v1::PatchJobResult& result = job.result();
+  Properties found;
+  found.Add("checkpoints", absl::StrJoin(result.checkpoints(), ", "));
+  found.Add("beside them", absl::StrJoin(result.other_checkpoints(), ", "));
+  found.Add("chosen", report::ChosenText(job));
+  found.Add("mixture", MixtureText(result.mixture()));
+  std::string text = absl::StrCat("\n", found.Render(), LinesText(report::MetricLines(result.metrics())));
+  const std::string search = LinesText(report::SearchLines(job));
+  if (!search.empty()) absl::StrAppend(&text, "\nsearch:\n", search);
+  absl::StrAppend(
+      &text, TableText("choosing α by one supported task, asked about another", report::ProxyTable(result.metrics())));
+  return text;
 }
 
 }  // namespace
@@ -109,6 +135,7 @@ std::string JobText(const v1::PatchJob& job, bool unicode) {
   lines.Add("model", spec.model());
   lines.Add("patching tasks", absl::StrJoin(spec.patching_tasks(), ", "));
   lines.Add("supported tasks", absl::StrJoin(spec.supported_tasks(), ", "));
+  lines.Add("strategy", report::MethodText(spec));
   lines.Add("α policy", PolicyText(spec.alpha_policy()));
   lines.Add("fine-tuning", FineTuneText(spec.fine_tune()));
   lines.Add("created", Time(job.create_time()));
@@ -120,17 +147,16 @@ std::string JobText(const v1::PatchJob& job, bool unicode) {
   const v1::PatchJobResult& result = job.result();
   if (!result.points().empty()) {
     const auto points = ToVector(result.points());
-    absl::StrAppend(&text, "\non validation data:\n", CurveTable(points, result.alpha()), "\n",
-                    CurvePlot(points, result.alpha(), unicode));
+    const std::optional<double> chosen = report::IsOnCurve(job) ? std::optional(result.alpha()) : std::nullopt;
+    absl::StrAppend(&text, "\non validation data:\n", CurveTable(points, chosen), "\n",
+                    CurvePlot(points, chosen, unicode));
   }
-  if (job.state() == v1::PATCH_JOB_STATE_SUCCEEDED) {
-    Properties found;
-    found.Add("checkpoints", absl::StrJoin(result.checkpoints(), ", "));
-    found.Add("chosen α", Number(result.alpha()));
-    found.Add("mixture", MixtureText(result.mixture()));
-    absl::StrAppend(&text, "\n", found.Render(), MetricsText(result.metrics()));
+  if (job.state() == v1::PATCH_JOB_STATE_SUCCEEDED) absl::StrAppend(&text, ResultText(job));
+  absl::StrAppend(&text, TableText("after each task of the sequence, on test data", report::SequenceTable(job)));
+  if (!result.comparisons().empty()) {
+    absl::StrAppend(&text, TableText("beside its alternatives, on test data", report::ComparisonTable(job)));
   }
-  if (!result.final_accuracies().empty()) absl::StrAppend(&text, "\n", FinalTable(result));
+  absl::StrAppend(&text, TableText("on test data, with intervals of 95 %", report::FinalTable(job)));
   return text;
 }
 
@@ -142,7 +168,8 @@ std::string JobsText(const v1::ListPatchJobsResponse& response) {
   };
   for (const v1::PatchJob& job : response.patch_jobs()) {
     table.AddRow({ShortName(job.name()), StateName(job.state()), ShortName(job.spec().model()),
-                  names(job.spec().patching_tasks()), names(job.spec().supported_tasks()),
+                  StrategyName(job.spec().strategy()), names(job.spec().patching_tasks()),
+                  names(job.spec().supported_tasks()),
                   job.state() == v1::PATCH_JOB_STATE_SUCCEEDED ? Number(job.result().alpha()) : "",
                   Time(job.create_time()), Time(job.end_time())});
   }

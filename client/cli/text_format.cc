@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -59,6 +60,12 @@ std::string Time(const google::protobuf::Timestamp& time) {
 
 std::string Number(double value) { return absl::StrFormat("%.6g", value); }
 
+std::string ExactNumber(double value) {
+  std::array<char, 32> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  return {buffer.data(), end};
+}
+
 std::string ShortDigest(const std::string& digest) { return digest.substr(0, 12); }
 
 std::string StateName(v1::PatchJobState state) {
@@ -71,6 +78,13 @@ std::string KindName(v1::CheckpointKind kind) {
   return Lower(WithoutPrefix(v1::CheckpointKind_Name(kind), "CHECKPOINT_KIND_", kind));
 }
 std::string KindName(v1::StepKind kind) { return Lower(WithoutPrefix(v1::StepKind_Name(kind), "STEP_KIND_", kind)); }
+std::string KindName(v1::ComparisonKind kind) {
+  return Lower(WithoutPrefix(v1::ComparisonKind_Name(kind), "COMPARISON_KIND_", kind));
+}
+std::string StrategyName(v1::Strategy strategy) {
+  if (strategy == v1::STRATEGY_UNSPECIFIED) return "single";
+  return Lower(WithoutPrefix(v1::Strategy_Name(strategy), "STRATEGY_", strategy));
+}
 std::string FormatName(v1::TaskFormat format) {
   return Lower(WithoutPrefix(v1::TaskFormat_Name(format), "TASK_FORMAT_", format));
 }

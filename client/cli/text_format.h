@@ -23,6 +23,8 @@ std::string Duration(double seconds);
 std::string Time(const google::protobuf::Timestamp& time);
 // "0.35", without zeros at the end.
 std::string Number(double value);
+// The shortest decimal number that reads back as the same double.
+std::string ExactNumber(double value);
 // The first 12 characters of a digest.
 std::string ShortDigest(const std::string& digest);
 
@@ -33,7 +35,10 @@ std::string RoleName(v1::TaskRole role);
 std::string SplitName(v1::Split split);
 std::string KindName(v1::CheckpointKind kind);
 std::string KindName(v1::StepKind kind);
+std::string KindName(v1::ComparisonKind kind);
 std::string FormatName(v1::TaskFormat format);
+// "single" of STRATEGY_UNSPECIFIED too, which means it.
+std::string StrategyName(v1::Strategy strategy);
 
 // "models/m + 0.5·checkpoints/c".
 std::string MixtureText(const v1::Mixture& mixture);
