@@ -41,7 +41,7 @@ std::string BarScript(const std::vector<std::string>& series, const std::vector<
   script.Add(absl::StrCat("set yrange [", row_count, ".5:0.5]"));
   std::string names;
   for (int r = 0; r < row_count; ++r) {
-    absl::StrAppend(&names, r == 0 ? "" : ", ", QuotedTic(rows[static_cast<size_t>(r)].name, 44), " ", r + 1);
+    absl::StrAppend(&names, r == 0 ? "" : ", ", QuotedTic(rows[static_cast<size_t>(r)].name, 52), " ", r + 1);
   }
   script.Add(absl::StrCat("set ytics scale 0 (", names, ")"));
   const double height = kFilled / series_count;

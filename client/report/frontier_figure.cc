@@ -90,9 +90,10 @@ std::vector<Series> AlternativesOf(const JobPointers& jobs) {
   const std::vector<Variant> variants = VariantsOf(jobs);
   AddKind(*jobs.front(), v1::COMPARISON_KIND_SNAPSHOT, "", snapshots);
   for (const ReportJob* job : jobs) {
-    AddKind(*job, v1::COMPARISON_KIND_MOVING_AVERAGE, LabelOf(*job, variants), averages);
+    const std::string label = job == jobs.front() ? "" : LabelOf(*job, variants);
+    const std::string decay = absl::StrCat("EMA ", Number(job->job.spec().fine_tune().ema_decay()));
+    AddKind(*job, v1::COMPARISON_KIND_MOVING_AVERAGE, absl::StrCat(decay, label.empty() ? "" : ", ", label), averages);
     if (job == jobs.front()) continue;
-    const std::string label = LabelOf(*job, variants);
     AddKind(*job, v1::COMPARISON_KIND_FINE_TUNED, label, fine_tuned);
     AddKind(*job, v1::COMPARISON_KIND_PATCHED, "", patched);
   }

@@ -38,10 +38,13 @@ std::string LabelRoom::Label(const std::string& text, double x, double y, const 
     // Of the label's anchor from the point, and of its left edge from the anchor in widths.
     double across, up, shift;
   };
-  constexpr std::array<Place, 4> kPlaces = {{{"left", kGapPixels, 0, 0},
+  constexpr double kUp = kGapPixels + 4;
+  constexpr std::array<Place, 6> kPlaces = {{{"left", kGapPixels, 0, 0},
                                              {"right", -kGapPixels, 0, -1},
-                                             {"center", 0, kGapPixels + 4, -0.5},
-                                             {"center", 0, -kGapPixels - 4, -0.5}}};
+                                             {"center", 0, kUp, -0.5},
+                                             {"center", 0, -kUp, -0.5},
+                                             {"left", -kGapPixels, -kUp, 0},
+                                             {"right", kGapPixels, -kUp, -1}}};
   const double width = kCharacterPixels * DisplayWidth(text);
   for (const Place& place : kPlaces) {
     const double left = PixelX(x) + place.across + place.shift * width;

@@ -15,7 +15,7 @@ class LabelRoom {
   // Labels keep off the marker of this point, in the axes' units.
   void Avoid(double x, double y);
 
-  // gnuplot's command for `text` in `color` to the right of the point, to its left, above or below; "" where there is
+  // gnuplot's command for `text` in `color` beside the point, above or below it; "" where there is
   // no room.
   std::string Label(const std::string& text, double x, double y, const std::string& color);
 

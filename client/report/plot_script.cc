@@ -128,7 +128,7 @@ void PlotScript::Add(std::string_view line) {
 
 PlotArea PlotScript::SetArea(int legend_pixels) {
   constexpr int kLeft = 74;
-  constexpr int kBottom = 60;
+  constexpr int kBottom = 68;
   constexpr int kTop = 16;
   const auto across = [this](double pixels) { return absl::StrFormat("%.4f", pixels / width_); };
   const auto up = [this](double pixels) { return absl::StrFormat("%.4f", pixels / height_); };

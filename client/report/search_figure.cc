@@ -56,7 +56,7 @@ std::optional<Figure> SearchFigure(const JobPointers& jobs) {
   const bool is_wide = most > 200;
   // What matters is at the end: where searches begin, at α = 0, would squeeze it.
   const double best = *std::max_element(values.begin(), values.end());
-  const double low = std::max(*std::min_element(values.begin(), values.end()), best - 3 * std::max(1.0, gained));
+  const double low = std::max(*std::min_element(values.begin(), values.end()), best - 2 * std::max(1.0, gained));
   double first = most;
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= low) first = std::min(first, costs[i]);

@@ -1,5 +1,6 @@
 #include "client/report/submit_line.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -65,7 +66,7 @@ std::string AlphasText(const google::protobuf::RepeatedField<double>& alphas) {
   return absl::StrJoin(alphas, ",", [](std::string* out, double alpha) { out->append(ExactNumber(alpha)); });
 }
 
-void AddFineTune(const v1::FineTuneOptions& options, Line& line) {
+void AddRecipe(const v1::FineTuneOptions& options, Line& line) {
   if (options.has_steps()) line.Add("--steps", int64_t{options.steps()});
   if (options.has_batch_size()) line.Add("--batch-size", int64_t{options.batch_size()});
   if (options.has_learning_rate()) line.Add("--learning-rate", options.learning_rate());
@@ -83,6 +84,90 @@ void AddFineTune(const v1::FineTuneOptions& options, Line& line) {
   if (options.precision() == v1::PRECISION_BFLOAT16) line.Add("--precision", "bf16");
 }
 
+void AddAlternatives(const v1::FineTuneOptions& options, Line& line) {
+  if (options.schedule() == v1::LEARNING_RATE_SCHEDULE_CONSTANT) line.Add("--schedule", "constant");
+  if (options.has_label_smoothing()) line.Add("--label-smoothing", options.label_smoothing());
+  if (options.has_snapshot_interval_steps()) {
+    line.Add("--snapshot-interval-steps", int64_t{options.snapshot_interval_steps()});
+  }
+  if (options.has_ema_decay()) line.Add("--ema-decay", options.ema_decay());
+  if (options.has_l2_penalty()) line.Add("--l2-penalty", options.l2_penalty());
+  if (options.has_elastic_weight_consolidation()) {
+    const v1::ElasticWeightConsolidation& elastic = options.elastic_weight_consolidation();
+    line.Add("--ewc-weight", elastic.weight());
+    line.Add("--ewc-task", Typed("tasks", elastic.task()));
+    if (elastic.has_examples()) line.Add("--ewc-examples", int64_t{elastic.examples()});
+  }
+  if (options.has_contrastive_mixing()) {
+    line.Add("--contrastive-weight", options.contrastive_mixing().weight());
+    const std::string& task = options.contrastive_mixing().task();
+    if (!task.empty()) line.Add("--contrastive-task", Typed("tasks", task));
+  }
+  if (options.learned_head()) line.AddFlag("--learned-head");
+}
+
+void AddSearch(const v1::CoefficientSearch& search, Line& line) {
+  switch (search.method_case()) {
+    case v1::CoefficientSearch::kUniform:
+      line.Add("--search", "uniform");
+      break;
+    case v1::CoefficientSearch::kExhaustive:
+      line.Add("--search", "exhaustive");
+      if (!search.exhaustive().coefficients().empty()) {
+        line.Add("--search-grid", AlphasText(search.exhaustive().coefficients()));
+      }
+      break;
+    case v1::CoefficientSearch::kBlackBox:
+      line.Add("--search", "black-box");
+      if (search.black_box().has_maximum_evaluations()) {
+        line.Add("--search-evaluations", int64_t{search.black_box().maximum_evaluations()});
+      }
+      line.Add("--search-seed", search.black_box().seed());
+      break;
+    case v1::CoefficientSearch::kGradient: {
+      const v1::CoefficientSearch::Gradient& gradient = search.gradient();
+      line.Add("--search", "gradient");
+      if (gradient.has_steps()) line.Add("--search-steps", int64_t{gradient.steps()});
+      if (gradient.has_learning_rate()) line.Add("--search-learning-rate", gradient.learning_rate());
+      if (gradient.has_batch_size()) line.Add("--search-batch-size", int64_t{gradient.batch_size()});
+      if (gradient.group() == v1::COEFFICIENT_GROUP_MODEL) line.Add("--coefficient-group", "model");
+      if (gradient.group() == v1::COEFFICIENT_GROUP_BLOCK) line.Add("--coefficient-group", "block");
+      if (gradient.group() == v1::COEFFICIENT_GROUP_LAYER) line.Add("--coefficient-group", "layer");
+      line.Add("--search-seed", gradient.seed());
+      break;
+    }
+    case v1::CoefficientSearch::METHOD_NOT_SET:
+      break;
+  }
+  if (search.sum_at_most_one()) line.AddFlag("--sum-at-most-one");
+}
+
+void AddMerge(const v1::Merge& merge, Line& line) {
+  switch (merge.method_case()) {
+    case v1::Merge::kTaskArithmetic:
+      line.Add("--merge", "task-arithmetic");
+      break;
+    case v1::Merge::kTies:
+      line.Add("--merge", "ties");
+      if (merge.ties().has_density()) line.Add("--density", merge.ties().density());
+      break;
+    case v1::Merge::kDare:
+      line.Add("--merge", "dare");
+      if (merge.dare().has_drop_rate()) line.Add("--drop-rate", merge.dare().drop_rate());
+      line.Add("--merge-seed", merge.dare().seed());
+      break;
+    case v1::Merge::kFisher:
+      line.Add("--merge", "fisher");
+      if (merge.fisher().has_examples()) line.Add("--fisher-examples", int64_t{merge.fisher().examples()});
+      break;
+    case v1::Merge::kSlerp:
+      line.Add("--merge", "slerp");
+      break;
+    case v1::Merge::METHOD_NOT_SET:
+      break;
+  }
+}
+
 }  // namespace
 
 std::string SubmitLine(const v1::PatchJobSpec& spec) {
@@ -91,6 +176,11 @@ std::string SubmitLine(const v1::PatchJobSpec& spec) {
   for (const std::string& task : spec.patching_tasks()) line.Add("--patch-task", Typed("tasks", task));
   for (const std::string& task : spec.supported_tasks()) line.Add("--supported-task", Typed("tasks", task));
   if (spec.strategy() > v1::STRATEGY_SINGLE) line.Add("--strategy", StrategyName(spec.strategy()));
+  if (spec.task_balance() == v1::TASK_BALANCE_BY_SIZE) line.Add("--task-balance", "size");
+  if (spec.task_balance() == v1::TASK_BALANCE_EVEN) line.Add("--task-balance", "even");
+  if (spec.has_order_seed()) line.Add("--order-seed", spec.order_seed());
+  if (spec.skip_comparisons()) line.AddFlag("--skip-comparisons");
+  for (const std::string& checkpoint : spec.checkpoints()) line.Add("--checkpoint", Typed("checkpoints", checkpoint));
   if (spec.alpha_policy().policy_case() == v1::AlphaPolicy::kFixedAlpha) {
     line.Add("--alpha-policy", "fixed");
     line.Add("--alpha", spec.alpha_policy().fixed_alpha());
@@ -99,7 +189,10 @@ std::string SubmitLine(const v1::PatchJobSpec& spec) {
     line.Add("--epsilon", spec.alpha_policy().budget().epsilon_points());
   }
   if (!spec.alphas().empty()) line.Add("--alphas", AlphasText(spec.alphas()));
-  AddFineTune(spec.fine_tune(), line);
+  AddRecipe(spec.fine_tune(), line);
+  AddAlternatives(spec.fine_tune(), line);
+  AddSearch(spec.coefficient_search(), line);
+  AddMerge(spec.merge(), line);
   return line.Text();
 }
 

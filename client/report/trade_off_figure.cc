@@ -90,7 +90,7 @@ void AddSeries(const std::vector<Curve>& curves, PlotScript& script) {
     if (!has_average) {
       script.AddCurve(absl::StrCat(script.AddData(rows),
                                    " using 1:2 with lines lc rgb '#999999' lw 1.2 title "
-                                   "'average of the checkpoints'"));
+                                   "'average of checkpoints'"));
       has_average = true;
     }
     if (curve.chosen) {
@@ -124,7 +124,7 @@ std::optional<Figure> TradeOffFigure(const JobPointers& all) {
   script.XAxis("Accuracy on supported tasks, mean (%)", x);
   script.YAxis("Accuracy on patching tasks, mean (%)", y);
   AddSeries(curves, script);
-  AddLabels(curves, LabelRoom(x, y, script.SetArea(220)), script);
+  AddLabels(curves, LabelRoom(x, y, script.SetArea(230)), script);
   std::vector<std::vector<double>> zero;
   std::vector<std::vector<double>> chosen;
   for (const Curve& curve : curves) {

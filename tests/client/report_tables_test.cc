@@ -186,13 +186,46 @@ std::string ArgumentsOf(const v1::PatchJobSpec& spec) {
 }
 
 TEST(SubmitLineTest, ParsedAgainItIsTheSameSpec) {
-  std::vector<v1::PatchJobSpec> specs = {SingleJob("a").spec(), SequentialJob("s").spec()};
+  std::vector<v1::PatchJobSpec> specs = {SingleJob("a").spec(), SequentialJob("s").spec(), SequentialJob("j").spec()};
   specs[0].mutable_alpha_policy()->mutable_budget()->set_epsilon_points(0.25);
-  specs[0].mutable_fine_tune()->set_precision(v1::PRECISION_BFLOAT16);
-  specs[0].mutable_fine_tune()->set_augment(false);
-  specs[0].mutable_fine_tune()->set_weight_decay(1.0 / 3);
   specs[0].clear_alphas();
   for (const double alpha : {0.0, 0.1, 0.35, 1.0}) specs[0].add_alphas(alpha);
+  v1::FineTuneOptions& options = *specs[0].mutable_fine_tune();
+  options.set_precision(v1::PRECISION_BFLOAT16);
+  options.set_schedule(v1::LEARNING_RATE_SCHEDULE_CONSTANT);
+  options.set_augment(false);
+  options.set_weight_decay(1.0 / 3);
+  options.set_label_smoothing(0.1);
+  options.set_snapshot_interval_steps(50);
+  options.set_ema_decay(0.99);
+  options.set_l2_penalty(1e-3);
+  options.mutable_elastic_weight_consolidation()->set_weight(50);
+  options.mutable_elastic_weight_consolidation()->set_task("tasks/colors");
+  options.mutable_elastic_weight_consolidation()->set_examples(100);
+  options.mutable_contrastive_mixing()->set_weight(0.5);
+  options.mutable_contrastive_mixing()->set_task("tasks/shapes");
+  options.set_learned_head(true);
+  specs[1].set_order_seed(4);
+  specs[1].set_skip_comparisons(true);
+  specs[2].set_strategy(v1::STRATEGY_JOINT);
+  specs[2].set_task_balance(v1::TASK_BALANCE_EVEN);
+  for (const char* method : {"uniform", "exhaustive", "gradient"}) specs.push_back(ParallelJob("p", method).spec());
+  specs.back().mutable_coefficient_search()->mutable_gradient()->set_group(v1::COEFFICIENT_GROUP_BLOCK);
+  specs.back().mutable_coefficient_search()->set_sum_at_most_one(true);
+  specs.push_back(ParallelJob("b", "uniform").spec());
+  specs.back().mutable_coefficient_search()->mutable_black_box()->set_maximum_evaluations(30);
+  specs.back().add_checkpoints("checkpoints/a");
+  specs.back().add_checkpoints("checkpoints/b");
+  for (int i = 0; i < 5; ++i) {
+    specs.push_back(ParallelJob("m", "uniform").spec());
+    specs.back().clear_coefficient_search();
+    v1::Merge& merge = *specs.back().mutable_merge();
+    if (i == 0) merge.mutable_task_arithmetic();
+    if (i == 1) merge.mutable_ties()->set_density(0.3);
+    if (i == 2) merge.mutable_dare()->set_seed(9);
+    if (i == 3) merge.mutable_fisher()->set_examples(64);
+    if (i == 4) merge.mutable_slerp();
+  }
   for (const v1::PatchJobSpec& spec : specs) {
     CLI::App app;
     SubmitOptions options;
