@@ -127,7 +127,7 @@ void PlotScript::Add(std::string_view line) {
 }
 
 PlotArea PlotScript::SetArea(int legend_pixels) {
-  constexpr int kLeft = 74;
+  constexpr int kLeft = 82;
   constexpr int kBottom = 68;
   constexpr int kTop = 16;
   const auto across = [this](double pixels) { return absl::StrFormat("%.4f", pixels / width_); };

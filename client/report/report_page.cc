@@ -67,10 +67,10 @@ absl::StatusOr<std::string> ReportPage(const std::vector<ReportJob>& jobs, const
   page.Heading(1, options.title);
   page.Paragraph(
       "Accuracies on validation data chose α and coefficients; accuracies on test data chose nothing. \"Mean\" and "
-      "combined "
-      "accuracy are half the mean over patching tasks and half the mean over supported tasks. Differences are in "
-      "percentage "
-      "points. The numbers of this page are in the CSV files beside it and, with the jobs, in report.json.");
+      "combined accuracy "
+      "are the mean of two means, over patching and over supported tasks. Differences are in percentage points. The "
+      "numbers of this "
+      "page are in the CSV files beside it and, with the jobs, in report.json.");
   page.Table(Overview(jobs));
   const auto id_of = [](size_t i) { return absl::StrCat("job", i + 1); };
   const std::vector<JobPointers> groups = ComparableJobs(jobs);

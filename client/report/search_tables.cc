@@ -19,12 +19,14 @@ bool IsUniform(const v1::SearchCandidate& candidate) {
 }
 
 // The accuracies without a patch, or null.
-const google::protobuf::RepeatedPtrField<v1::TaskAccuracy>* Unpatched(const v1::PatchJobResult& result) {
+const google::protobuf::RepeatedPtrField<v1::TaskAccuracy>* Unpatched(const v1::PatchJob& job) {
+  const v1::PatchJobResult& result = job.result();
   for (const v1::SearchCandidate& candidate : result.search().candidates()) {
     if (IsUniform(candidate) && candidate.coefficients(0) == 0) return &candidate.accuracies();
   }
   for (const v1::SweepPoint& point : result.points()) {
-    if (point.alpha() == 0) return &point.accuracies();
+    // α = 0 of a sequence is the patch of all tasks but the last.
+    if (point.alpha() == 0 && job.spec().strategy() != v1::STRATEGY_SEQUENTIAL) return &point.accuracies();
   }
   return nullptr;
 }
@@ -32,7 +34,7 @@ const google::protobuf::RepeatedPtrField<v1::TaskAccuracy>* Unpatched(const v1::
 std::optional<double> Objective(const v1::PatchJob& job, const v1::SearchCandidate& candidate) {
   const RoleMeans means = MeansOf(candidate.accuracies());
   if (!job.spec().alpha_policy().has_budget()) return means.combined;
-  if (const auto* base = Unpatched(job.result())) {
+  if (const auto* base = Unpatched(job)) {
     for (const v1::TaskAccuracy& accuracy : candidate.accuracies()) {
       const v1::TaskAccuracy* before = FindTask(*base, accuracy.task());
       if (accuracy.role() != v1::TASK_ROLE_SUPPORTED || before == nullptr) continue;

@@ -38,8 +38,8 @@ std::optional<Figure> SequenceFigure(const ReportJob& job) {
   PlotScript script(kWidth, kHeight);
   const std::string with = script.AddData(patched);
   const std::string without = script.AddData(fine_tuned);
-  script.Add("set multiplot layout 1,2 margins 0.08,0.98,0.16,0.88 spacing 0.11");
-  script.Add("set key at screen 0.5,0.97 center top horizontal maxrows 1 Left reverse samplen 3");
+  script.Add("set multiplot layout 1,2 margins 0.08,0.98,0.16,0.84 spacing 0.11");
+  script.Add("set key at screen 0.5,0.97 center top vertical Left reverse samplen 3");
   const double last = sequence.back().after;
   script.Add(absl::StrCat("set xtics ", last > 12 ? 5 : 1));
   const std::pair<int, const char*> panels[] = {{1, "Patching tasks, test data (%)"},

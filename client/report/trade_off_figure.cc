@@ -129,7 +129,9 @@ std::optional<Figure> TradeOffFigure(const JobPointers& all) {
   std::vector<std::vector<double>> chosen;
   for (const Curve& curve : curves) {
     const Point& front = curve.points.front();
-    if (front.alpha == 0) zero.push_back({front.supported, front.patching});
+    // The curve of a sequence's last task begins at the patch of those before it.
+    const bool is_sequence = curve.job->job.spec().strategy() == v1::STRATEGY_SEQUENTIAL;
+    if (front.alpha == 0 && !is_sequence) zero.push_back({front.supported, front.patching});
     if (curve.chosen) chosen.push_back({curve.chosen->supported, curve.chosen->patching});
   }
   if (!zero.empty()) {
@@ -145,9 +147,11 @@ std::optional<Figure> TradeOffFigure(const JobPointers& all) {
   Figure figure;
   figure.title = "Trade-off along α";
   figure.caption =
-      "Mean accuracy on patching against supported tasks, validation data. Numbers are α; each curve goes from the "
-      "unpatched "
-      "model to the fine-tuned one.";
+      "Mean accuracy on patching against supported tasks, validation data. Numbers are α; a curve goes from the "
+      "unpatched model to "
+      "the fine-tuned one, that of a sequence from the patch of all tasks but the last. Where coefficients were "
+      "searched one by "
+      "one there is the chosen point alone.";
   if (curves.size() < all.size()) {
     absl::StrAppend(&figure.caption, " Shown are ", curves.size(), " of ", all.size(), " jobs.");
   }

@@ -53,6 +53,7 @@ TEST_F(AppTest, HelpIsEverywhere) {
                                                   {"encode-image"},
                                                   {"encode-text"},
                                                   {"tokenize"},
+                                                  {"report"},
                                                   {"bench"},
                                                   {"demo"}}) {
     auto line = command;
