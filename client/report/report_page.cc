@@ -41,9 +41,9 @@ absl::Status AddGroup(const JobPointers& group, HtmlWriter& page, FigureDrawer& 
   CLIENT_RETURN_IF_ERROR(figures.Add(TradeOffFigure(group)));
   if (group.size() > 1) {
     page.Table(StrategyTable(group),
-               "Methods on test data: the mean over jobs that differ in their seeds, and the range. An evaluation is a "
-               "pass over "
-               "all validation data; gradients are counted in such passes; \"over uniform\" is on validation data.");
+               "Methods on test data: the mean over jobs that differ in their seeds, and the range. An "
+               "evaluation is a pass over all validation data; gradients are counted in such passes; \"over "
+               "uniform\" is on validation data.");
   }
   CLIENT_RETURN_IF_ERROR(figures.Add(StrategyFigure(group)));
   CLIENT_RETURN_IF_ERROR(figures.Add(SearchFigure(group)));
@@ -66,11 +66,10 @@ absl::StatusOr<std::string> ReportPage(const std::vector<ReportJob>& jobs, const
   FigureDrawer figures(options.gnuplot, page);
   page.Heading(1, options.title);
   page.Paragraph(
-      "Accuracies on validation data chose α and coefficients; accuracies on test data chose nothing. \"Mean\" and "
-      "combined accuracy "
-      "are the mean of two means, over patching and over supported tasks. Differences are in percentage points. The "
-      "numbers of this "
-      "page are in the CSV files beside it and, with the jobs, in report.json.");
+      "Accuracies on validation data chose α and coefficients; accuracies on test data chose nothing. \"Mean\" "
+      "and combined accuracy are the mean of two means, over patching and over supported tasks. Differences are "
+      "in percentage points. The numbers of this page are in the CSV files beside it and, with the jobs, in "
+      "report.json.");
   page.Table(Overview(jobs));
   const auto id_of = [](size_t i) { return absl::StrCat("job", i + 1); };
   const std::vector<JobPointers> groups = ComparableJobs(jobs);

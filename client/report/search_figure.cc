@@ -70,8 +70,7 @@ std::optional<Figure> SearchFigure(const JobPointers& jobs) {
   figure.title = "What searches find, and for how many evaluations";
   figure.caption =
       "One evaluation is a pass over all validation data. The uniform candidates come first in every search; a "
-      "gradient "
-      "search then pays for its gradients before it evaluates where they led.";
+      "gradient search then pays for its gradients before it evaluates where they led.";
   if (drawn.size() < searches.size()) {
     absl::StrAppend(&figure.caption, " Shown are ", drawn.size(), " of ", searches.size(), " searches.");
   }

@@ -148,10 +148,8 @@ std::optional<Figure> TradeOffFigure(const JobPointers& all) {
   figure.title = "Trade-off along α";
   figure.caption =
       "Mean accuracy on patching against supported tasks, validation data. Numbers are α; a curve goes from the "
-      "unpatched model to "
-      "the fine-tuned one, that of a sequence from the patch of all tasks but the last. Where coefficients were "
-      "searched one by "
-      "one there is the chosen point alone.";
+      "unpatched model to the fine-tuned one, that of a sequence from the patch of all tasks but the last. Where "
+      "coefficients were searched one by one there is the chosen point alone.";
   if (curves.size() < all.size()) {
     absl::StrAppend(&figure.caption, " Shown are ", curves.size(), " of ", all.size(), " jobs.");
   }
