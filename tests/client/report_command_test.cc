@@ -114,7 +114,7 @@ TEST_F(ReportCommandTest, WhatIsWrongIsToldAndNothingWritten) {
   EXPECT_EQ(Run({"report", "--out", directory_, "--no-figures"}), 1);
   EXPECT_THAT(error_.str(), HasSubstr("at least one job"));
   for (const char* text :
-       {"", "[]", "{\"name\": 3}", "{}", "{\"name\":\"patchJobs/x\",\"result\":{\"alpha\":\"NaN\"}"}) {
+       {"", "[]", "{\"name\": {}}", "{}", "{\"name\":\"patchJobs/x\",\"result\":{\"alpha\":\"NaN\"}"}) {
     WriteTestFile(scratch_.Path("bad.json"), text);
     EXPECT_EQ(Run({"report", "--from-json", scratch_.Path("bad.json"), "--out", directory_, "--no-figures"}), 1)
         << text;

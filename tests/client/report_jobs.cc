@@ -1,7 +1,10 @@
 #include "tests/client/report_jobs.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include "absl/strings/str_cat.h"
 
 namespace modelpatch::testing {
 namespace {
@@ -69,7 +72,7 @@ void AddFinal(const TaskCurve& curve, double alpha, v1::PatchJobResult& result) 
   final.mutable_gain_interval()->set_high(gain + 0.01);
   for (int i = 0; i < 4; ++i) {
     v1::ClassAccuracy& one = *final.add_classes();
-    one.set_class_name("class " + std::to_string(i));
+    one.set_class_name(absl::StrCat("class ", i));
     one.set_total(250);
     one.set_zero_shot_correct(100);
     // The first two gain, the third stays, the last loses.
@@ -98,7 +101,7 @@ void FillMetrics(v1::PatchMetrics& metrics) {
 // What all jobs have.
 v1::PatchJob BaseJob(const std::string& name, v1::Strategy strategy, const TaskCurves& curves) {
   v1::PatchJob job;
-  job.set_name("patchJobs/" + name);
+  job.set_name(absl::StrCat("patchJobs/", name));
   job.set_state(v1::PATCH_JOB_STATE_SUCCEEDED);
   job.mutable_start_time()->set_seconds(1'700'000'000);
   job.mutable_end_time()->set_seconds(1'700'000'090);
@@ -125,9 +128,9 @@ v1::PatchJob BaseJob(const std::string& name, v1::Strategy strategy, const TaskC
 }
 
 void AddCheckpoint(const std::string& checkpoint, double coefficient, v1::PatchJobResult& result) {
-  result.add_checkpoints("checkpoints/" + checkpoint);
+  result.add_checkpoints(absl::StrCat("checkpoints/", checkpoint));
   v1::MixtureTerm& term = *result.mutable_mixture()->add_terms();
-  term.set_checkpoint("checkpoints/" + checkpoint);
+  term.set_checkpoint(absl::StrCat("checkpoints/", checkpoint));
   term.set_coefficient(coefficient);
 }
 
@@ -137,7 +140,8 @@ TaskCurves SupportedCurves() {
 
 TaskCurves CurvesOf(const std::vector<std::string>& patching_tasks) {
   TaskCurves curves;
-  for (const std::string& task : patching_tasks) curves.push_back({"tasks/" + task, v1::TASK_ROLE_PATCHING, 0.4, 0.9});
+  for (const std::string& task : patching_tasks)
+    curves.push_back({absl::StrCat("tasks/", task), v1::TASK_ROLE_PATCHING, 0.4, 0.9});
   for (const TaskCurve& curve : SupportedCurves()) curves.push_back(curve);
   return curves;
 }

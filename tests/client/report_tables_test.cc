@@ -12,6 +12,7 @@
 #include "client/report/curve_tables.h"
 #include "client/report/data_table.h"
 #include "client/report/plot_script.h"
+#include "client/report/role_means.h"
 #include "client/report/search_tables.h"
 #include "client/report/submit_line.h"
 #include "client/report/variant.h"
@@ -157,6 +158,17 @@ TEST(ChosenTest, CoefficientsWhereThereAreSeveral) {
   EXPECT_EQ(ChosenText(ParallelJob("p", "gradient")), "α = (0.3, 0.6)");
   const v1::PatchJob job = ParallelJob("p", "gradient");
   EXPECT_EQ(ChosenOnValidation(job), &job.result().search().candidates(11).accuracies());
+}
+
+TEST(ChosenTest, CoefficientsOfGroupsAreToldByTheirObjective) {
+  v1::PatchJob job = ParallelJob("p", "gradient");
+  job.mutable_spec()->mutable_coefficient_search()->mutable_gradient()->set_group(v1::COEFFICIENT_GROUP_BLOCK);
+  v1::PatchJobResult& result = *job.mutable_result();
+  v1::SearchCandidate& last = *result.mutable_search()->mutable_candidates(11);
+  last.clear_coefficients();
+  result.mutable_search()->set_objective(MeansOf(last.accuracies()).combined);
+  EXPECT_EQ(ChosenText(job), "coefficients for each block");
+  EXPECT_EQ(ChosenOnValidation(job), &last.accuracies());
 }
 
 TEST(PlotScriptTest, TextIsOneSingleQuotedString) {
