@@ -90,9 +90,9 @@ DataTable SearchData(const std::vector<ReportJob>& jobs) {
 std::vector<std::pair<std::string, std::string>> SearchLines(const v1::PatchJob& job) {
   const v1::SearchSummary& search = job.result().search();
   if (search.method().empty()) return {};
-  std::vector<std::pair<std::string, std::string>> lines = {
-      {"method", search.method()},
-      {"evaluations", absl::StrCat(search.evaluations(), " passes over all validation data")}};
+  std::vector<std::pair<std::string, std::string>> lines;
+  lines.emplace_back("method", search.method());
+  lines.emplace_back("evaluations", absl::StrCat(search.evaluations(), " passes over all validation data"));
   if (search.gradient_evaluations() > 0) {
     lines.emplace_back("gradients cost", absl::StrCat(Number(search.gradient_evaluations()), " such passes"));
   }

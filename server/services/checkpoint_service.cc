@@ -163,7 +163,7 @@ absl::Status CheckpointService::MergeByMethod(const v1::InterpolateRequest& requ
                            "merge");
   }
   const auto options = MergeOptionsOf(request.merge(), static_cast<size_t>(request.mixture().terms_size()));
-  if (!options.ok()) return AtField(options.status(), "merge");
+  if (!options.ok()) return base::WithField(options.status(), "merge");
   if (options->method == patch::MergeMethod::kFisher) {
     return base::WithField(
         base::InvalidArgument(
@@ -176,7 +176,7 @@ absl::Status CheckpointService::MergeByMethod(const v1::InterpolateRequest& requ
   v1::Mixture mixture = request.mixture();
   mixture.set_allow_extrapolation(true);
   const auto resolution = context_.resolver.Resolve(mixture);
-  if (!resolution.ok()) return AtField(resolution.status(), "mixture");
+  if (!resolution.ok()) return base::WithField(resolution.status(), "mixture");
   MP_ASSIGN_OR_RETURN(const auto model, context_.engine.GetModel(resolution->mixture.model_directory));
   const auto merged = MergeWeightsBy(*options, *model, resolution->mixture.terms, context_.blobs, cancellation);
   if (!merged.ok()) {

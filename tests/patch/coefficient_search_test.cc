@@ -93,7 +93,9 @@ void ExpectSound(const SearchOutcome& outcome, const SearchInput& input, const C
       EXPECT_LE(value, 1);
       sum += value;
     }
-    if (options.sum_at_most_one && input.groups == 1) EXPECT_LE(sum, 1 + 1e-9);
+    if (options.sum_at_most_one && input.groups == 1) {
+      EXPECT_LE(sum, 1 + 1e-9);
+    }
   }
   EXPECT_EQ(different.size(), outcome.candidates.size()) << "some were evaluated twice";
   ASSERT_GE(outcome.candidates.size(), input.alphas.size());
@@ -107,7 +109,9 @@ void ExpectSound(const SearchOutcome& outcome, const SearchInput& input, const C
   const std::vector<TaskAccuracy>& chosen = outcome.candidates[outcome.chosen].accuracies;
   EXPECT_GE(PolicyScore(chosen, input.policy),
             PolicyScore(outcome.candidates[outcome.best_uniform].accuracies, input.policy));
-  if (input.policy == AlphaPolicy::kBudget) EXPECT_TRUE(IsWithinBudget(chosen, zero_shot, input.epsilon_points));
+  if (input.policy == AlphaPolicy::kBudget) {
+    EXPECT_TRUE(IsWithinBudget(chosen, zero_shot, input.epsilon_points));
+  }
 }
 
 double DistanceTo(const Values& optimum, const SearchOutcome& outcome) {
