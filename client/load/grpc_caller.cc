@@ -37,18 +37,25 @@ void GrpcCaller::Start(uint64_t number, std::function<void(std::string)> done) {
 }
 
 absl::Status GrpcCaller::TryOnce() {
-  std::promise<absl::Status> answer;
-  Send(0, [&answer](const grpc::Status& status) { answer.set_value(FromGrpcStatus(status)); });
-  return answer.get_future().get();
+  // Shared: who waits may be gone before the value has wholly been set.
+  const auto answer = std::make_shared<std::promise<absl::Status>>();
+  Send(0, [answer](const grpc::Status& status) { answer->set_value(FromGrpcStatus(status)); });
+  return answer->get_future().get();
 }
 
 void GrpcCaller::Send(uint64_t number, std::function<void(const grpc::Status&)> done) {
-  auto call = std::make_shared<Call>();
+  const auto call = std::make_shared<Call>();
   call->context.set_deadline(std::chrono::system_clock::now() + deadline_);
   call->request = maker_.Make(number);
-  stubs_[number % stubs_.size()]->UnaryCall(
-      &call->context, maker_.method(), grpc::StubOptions(), &call->request, &call->response,
-      [call, done = std::move(done)](const grpc::Status& status) { done(status); });
+  stubs_[number % stubs_.size()]->UnaryCall(&call->context, maker_.method(), grpc::StubOptions(), &call->request,
+                                            &call->response,
+                                            [held = call, done = std::move(done)](const grpc::Status& status) mutable {
+                                              // Before the call is said to be over: its context holds the channel, and
+                                              // whoever lets go of the last channel on one of gRPC's threads ends that
+                                              // very thread.
+                                              held.reset();
+                                              done(status);
+                                            });
 }
 
 }  // namespace modelpatch::client
