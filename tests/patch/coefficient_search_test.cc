@@ -179,7 +179,7 @@ TEST(CoefficientSearchTest, TheSumConstraintMovesTheOptimumToItsEdge) {
     options.sum_at_most_one = true;
     ASSERT_OK_AND_ASSIGN(const SearchOutcome outcome, SearchCoefficients(options, input, {}, nullptr));
     ExpectSound(outcome, input, options, toy.evaluations);
-    EXPECT_LE(DistanceTo({0.6, 0.4}, outcome), method == SearchMethod::kExhaustive ? 1e-9 : 0.1) << NameOf(method);
+    EXPECT_LE(DistanceTo({0.6, 0.4}, outcome), method == SearchMethod::kExhaustive ? 1e-9 : 0.08) << NameOf(method);
   }
 }
 
