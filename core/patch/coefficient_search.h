@@ -98,8 +98,8 @@ struct SearchOutcome {
 //   black-box   NLopt's BOBYQA from the best uniform candidate for half of the evaluations (SBPLX for one coefficient),
 //               then DIRECT-L in a box around the best one; Σαᵢ ≤ 1 by projection. The seed draws the first steps and
 //               the box. (Powell 2009; Gablonsky and Kelley 2001.)
-//   gradient    Adam from the best uniform candidate, projected on the constraints after each step (Kingma and Ba
-//   2015).
+//   gradient    Adam (Kingma and Ba 2015) from the best uniform candidate, projected on the constraints at each step;
+//               under Σαᵢ ≤ 1 with one scale for all checkpoints, without which the projection would stop it short.
 //               Then the mean of the iterates of the second half is evaluated, the last iterate, those after a quarter,
 //               half and three quarters of the steps, and the best of all shrunk and stretched by a tenth and a fifth,
 //               since cross-entropy and accuracy agree on a direction better than on a length; with kBudget, four

@@ -10,19 +10,23 @@
 namespace modelpatch::patch {
 namespace {
 
-// Kingma and Ba 2015, algorithm 1, with its defaults.
+// Kingma and Ba 2015, algorithm 1, with its defaults. Under Σα ≤ 1 the coefficients of a group have one scale, the mean
+// of their squared gradients: with scales of their own the steps of all would be equally long, and the projection would
+// leave a point on the edge where it is.
 class Adam {
  public:
-  Adam(size_t size, double learning_rate) : learning_rate_(learning_rate), mean_(size, 0.0), square_(size, 0.0) {}
+  Adam(const CoefficientSpace& space, double learning_rate)
+      : space_(space), learning_rate_(learning_rate), mean_(space.size(), 0.0), square_(space.size(), 0.0) {}
 
   // One step down `gradient` from `point`.
   void Step(std::span<const double> gradient, std::vector<double>& point) {
     ++steps_;
     const double mean_scale = 1 / (1 - std::pow(kBeta1, steps_));
     const double square_scale = 1 / (1 - std::pow(kBeta2, steps_));
+    const std::vector<double> squares = SquaresOf(gradient);
     for (size_t i = 0; i < point.size(); ++i) {
       mean_[i] = kBeta1 * mean_[i] + (1 - kBeta1) * gradient[i];
-      square_[i] = kBeta2 * square_[i] + (1 - kBeta2) * gradient[i] * gradient[i];
+      square_[i] = kBeta2 * square_[i] + (1 - kBeta2) * squares[i];
       point[i] -= learning_rate_ * mean_[i] * mean_scale / (std::sqrt(square_[i] * square_scale) + kEpsilon);
     }
   }
@@ -31,6 +35,22 @@ class Adam {
   static constexpr double kBeta1 = 0.9;
   static constexpr double kBeta2 = 0.999;
   static constexpr double kEpsilon = 1e-8;
+
+  std::vector<double> SquaresOf(std::span<const double> gradient) const {
+    std::vector<double> squares;
+    for (const double value : gradient) squares.push_back(value * value);
+    if (!space_.sum_at_most_one) return squares;
+    for (size_t g = 0; g < space_.groups; ++g) {
+      double mean = 0;
+      for (size_t i = 0; i < space_.checkpoints; ++i) {
+        mean += squares[i * space_.groups + g] / static_cast<double>(space_.checkpoints);
+      }
+      for (size_t i = 0; i < space_.checkpoints; ++i) squares[i * space_.groups + g] = mean;
+    }
+    return squares;
+  }
+
+  const CoefficientSpace space_;
   const double learning_rate_;
   int64_t steps_ = 0;
   std::vector<double> mean_;
@@ -47,7 +67,7 @@ absl::StatusOr<std::vector<std::vector<double>>> Descend(const CoefficientSearch
                                                          const SearchCandidates& candidates,
                                                          double& gradient_evaluations) {
   std::vector<double> point = candidates.all()[candidates.best()].coefficients;
-  Adam adam(point.size(), options.learning_rate);
+  Adam adam(candidates.space(), options.learning_rate);
   std::vector<std::vector<double>> iterates;
   for (int64_t step = 0; step < options.steps; ++step) {
     MP_RETURN_IF_ERROR(candidates.cancellation().Check());

@@ -183,6 +183,17 @@ TEST(CoefficientSearchTest, TheSumConstraintMovesTheOptimumToItsEdge) {
   }
 }
 
+// Steps of one length for all coefficients would leave it where it starts, at a third each.
+TEST(CoefficientSearchTest, TheGradientGoesAlongTheEdgeOfTheSum) {
+  Toy toy{{0.9, 0.7, 0.5}, {1, 1, 1}};
+  const SearchInput input = InputOf(toy, 3);
+  CoefficientSearchOptions options = OptionsOf(SearchMethod::kGradient);
+  options.sum_at_most_one = true;
+  ASSERT_OK_AND_ASSIGN(const SearchOutcome outcome, SearchCoefficients(options, input, {}, nullptr));
+  ExpectSound(outcome, input, options, toy.evaluations);
+  EXPECT_LE(DistanceTo({1.6 / 3, 1.0 / 3, 0.4 / 3}, outcome), 0.08);
+}
+
 TEST(CoefficientSearchTest, ABudgetIsKept) {
   for (const SearchMethod method : kMethods) {
     // Σα may be 0.5 at most: two points are lost for each unit, and one is allowed.
