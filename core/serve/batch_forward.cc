@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/model/mixed_layers.h"
+#include "core/serve/pixel_transfer.h"
 #include "core/tensor/compat.h"
 #include "core/tensor/guard.h"
 
@@ -20,16 +21,36 @@ namespace {
 constexpr int64_t kMeasuredImages = 4;
 constexpr int kMeasurements = 2;
 constexpr double kSlowForwardSeconds = 0.02;
+// Larger batches meet their shape bucket late.
+constexpr int64_t kLargestWarmBucket = 128;
 // Of a mixed product over a plain image, where it is not measured: what the benchmarks show.
 constexpr double kUsualMixedOverhead = 1.05;
 // Of the threads, in the mean, while each takes whole images.
 constexpr double kWorthwhileBusyShare = 0.75;
 
-// [images, 3, h, w] of the requests, in the order given.
-at::Tensor GatherPixels(std::span<const WaitingForward> batch, const std::vector<size_t>& order) {
+tensor::Device DeviceOf(const ForwardRequest& request) {
+  const MixtureWeights& weights = request.weights;
+  return weights.materialised != nullptr ? weights.materialised->device() : weights.sources.front().weights->device();
+}
+
+int64_t CountImages(std::span<const WaitingForward> batch) {
   int64_t images = 0;
   for (const WaitingForward& waiting : batch) images += waiting.request.count;
+  return images;
+}
+
+// [images, 3, h, w] of the requests, in the order given, on the device of their weights. On a CUDA device black images
+// are added up to the batch's shape bucket.
+at::Tensor GatherPixels(std::span<const WaitingForward> batch, const std::vector<size_t>& order) {
+  const int64_t images = CountImages(batch);
   const data::ImageSize size = batch[0].request.image_size;
+  if (batch[0].request.transfer != nullptr) {
+    std::vector<at::Tensor> parts;
+    for (const size_t i : order) parts.push_back(FinishTransfer(*batch[i].request.transfer));
+    const int64_t added = ShapeBucket(images) - images;
+    if (added > 0) parts.push_back(at::zeros({added, 3, size.height, size.width}, parts[0].options()));
+    return at::cat(parts);
+  }
   at::Tensor pixels = at::empty({images, 3, size.height, size.width}, at::kFloat);
   float* to = pixels.data_ptr<float>();
   for (const size_t i : order) to = std::copy(batch[i].request.pixels.begin(), batch[i].request.pixels.end(), to);
@@ -131,10 +152,12 @@ at::Tensor MixedForward(const model::ImageEncoder& encoder, const model::MixedBa
 
 at::Tensor RunMixed(std::span<const WaitingForward> batch) {
   const std::vector<size_t> order = OrderBySources(batch);
-  const model::MixedBatch mixed = MixedBatchOf(batch, order);
+  model::MixedBatch mixed = MixedBatchOf(batch, order);
   const ForwardRequest& first = batch[0].request;
-  const auto device = tensor::ToTorchDevice(first.weights.sources[0].weights->device());
-  const at::Tensor features = MixedForward(*first.encoder, mixed, GatherPixels(batch, order).to(device));
+  const at::Tensor pixels = GatherPixels(batch, order);
+  // Added images have no weights at all.
+  mixed.coefficients.resize(static_cast<size_t>(pixels.size(0)) * mixed.sources.size(), 0);
+  const at::Tensor features = MixedForward(*first.encoder, mixed, pixels);
   return InRequestOrder(features.cpu(), batch, order);
 }
 
@@ -143,8 +166,8 @@ at::Tensor RunPlain(std::span<const WaitingForward> batch) {
   std::iota(order.begin(), order.end(), size_t{0});
   const ForwardRequest& first = batch[0].request;
   const model::EncoderWeights& weights = *first.weights.materialised;
-  const at::Tensor pixels = GatherPixels(batch, order).to(tensor::ToTorchDevice(weights.device()));
-  return PlainForward(*first.encoder, weights.views(), pixels).cpu();
+  const at::Tensor features = PlainForward(*first.encoder, weights.views(), GatherPixels(batch, order));
+  return features.narrow(0, 0, CountImages(batch)).cpu();
 }
 
 template <typename Work>
@@ -160,6 +183,14 @@ double BestSeconds(const base::Clock& clock, int repetitions, const Work& work) 
 }
 
 }  // namespace
+
+absl::Status SendPixels(ForwardRequest& request) {
+  if (request.transfer != nullptr || request.pixels.empty()) return absl::OkStatus();
+  return tensor::Guarded([&] {
+    request.transfer = StartTransfer(request.pixels, request.count, request.image_size, DeviceOf(request));
+    if (request.transfer != nullptr) request.pixels = {};
+  });
+}
 
 absl::StatusOr<std::shared_ptr<const at::Tensor>> RunForward(std::span<const WaitingForward> batch, bool is_mixed) {
   return tensor::Guarded([&] {
@@ -191,6 +222,8 @@ absl::StatusOr<ForwardCosts> MeasureCosts(const ForwardRequest& request, const b
       const at::Tensor input = pixels(images);
       return BestSeconds(clock, kMeasurements, [&] { MixedForward(*request.encoder, batch, input).cpu(); });
     };
+    // Every shape that a batch will have.
+    for (int64_t images = 1; device.is_cuda() && images <= kLargestWarmBucket; images *= 2) plain(images, 1);
     const double once = plain(1, 1);
     if (once > kSlowForwardSeconds) return ForwardCosts{0, once, 0, kUsualMixedOverhead * once};
     const double plain_one = plain(1, kMeasurements);

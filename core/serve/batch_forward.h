@@ -14,6 +14,10 @@
 
 namespace modelpatch::serve {
 
+// Sends the pixels of a request on their way, if its weights are on a CUDA device: called when it is submitted, so that
+// they are copied while it waits.
+absl::Status SendPixels(ForwardRequest& request);
+
 // fp32 [images, embedding_width] on the CPU: the features of all requests' images, request by request. They have one
 // encoder and image size; without `is_mixed` one materialised mixture, with it sources.
 absl::StatusOr<std::shared_ptr<const at::Tensor>> RunForward(std::span<const WaitingForward> batch, bool is_mixed);

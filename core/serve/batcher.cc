@@ -113,8 +113,8 @@ Batcher::~Batcher() {
 void Batcher::Submit(ForwardRequest request, Done done) {
   const Priority priority = request.priority;
   WaitingForward waiting{std::move(request), std::move(done), state_->clock.SteadyNow()};
-  absl::Status status;
-  {
+  absl::Status status = SendPixels(waiting.request);
+  if (status.ok()) {
     base::MutexLock lock(state_->mutex);
     ForwardQueue& queue = priority == Priority::kInteractive ? state_->interactive : state_->background;
     status = state_->stopping ? base::Cancelled("the server is stopping") : queue.Push(waiting);

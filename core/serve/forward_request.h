@@ -16,6 +16,8 @@
 
 namespace modelpatch::serve {
 
+struct PixelTransfer;
+
 // Background requests run when no interactive one waits. They are never refused: whoever submits them waits for each
 // answer before the next, so their number is bounded by the threads that do.
 enum class Priority { kInteractive, kBackground };
@@ -36,8 +38,9 @@ struct MixtureWeights {
 struct ForwardRequest {
   std::shared_ptr<const model::ImageEncoder> encoder;
   MixtureWeights weights;
-  // fp32 [count, 3, h, w], flattened.
+  // fp32 [count, 3, h, w], flattened. Empty once they are on their way to a CUDA device (see pixel_transfer.h).
   std::vector<float> pixels;
+  std::shared_ptr<const PixelTransfer> transfer;
   int64_t count = 0;
   data::ImageSize image_size;
   Priority priority = Priority::kInteractive;
