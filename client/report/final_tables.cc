@@ -24,6 +24,13 @@ DataCell High(bool is_there, const v1::ConfidenceInterval& interval) {
   return is_there ? DataCell(interval.high()) : DataCell();
 }
 
+// Nothing for a job that mixes checkpoints: it trained nothing.
+std::string FineTunedText(const v1::FinalAccuracy& final) {
+  if (!final.has_fine_tuned()) return "";
+  return absl::StrCat(Percent(final.fine_tuned().accuracy()),
+                      IntervalText(final.has_fine_tuned_interval(), final.fine_tuned_interval()));
+}
+
 }  // namespace
 
 std::vector<const v1::FinalAccuracy*> PatchingFirst(const v1::PatchJob& job) {
@@ -47,7 +54,8 @@ DataTable FinalData(const std::vector<ReportJob>& jobs) {
            Low(f.has_zero_shot_interval(), f.zero_shot_interval()),
            High(f.has_zero_shot_interval(), f.zero_shot_interval()), f.patched().accuracy(),
            Low(f.has_patched_interval(), f.patched_interval()), High(f.has_patched_interval(), f.patched_interval()),
-           f.fine_tuned().accuracy(), Low(f.has_fine_tuned_interval(), f.fine_tuned_interval()),
+           f.has_fine_tuned() ? DataCell(f.fine_tuned().accuracy()) : DataCell(),
+           Low(f.has_fine_tuned_interval(), f.fine_tuned_interval()),
            High(f.has_fine_tuned_interval(), f.fine_tuned_interval()),
            f.patched().accuracy() - f.zero_shot().accuracy(), Low(f.has_gain_interval(), f.gain_interval()),
            High(f.has_gain_interval(), f.gain_interval())});
@@ -73,8 +81,7 @@ DisplayTable FinalTable(const v1::PatchJob& job) {
                                         IntervalText(f->has_patched_interval(), f->patched_interval())),
                            absl::StrCat(Points(f->patched().accuracy() - f->zero_shot().accuracy()),
                                         IntervalText(f->has_gain_interval(), f->gain_interval())),
-                           absl::StrCat(Percent(f->fine_tuned().accuracy()),
-                                        IntervalText(f->has_fine_tuned_interval(), f->fine_tuned_interval()))},
+                           FineTunedText(*f)},
                           false});
   }
   return table;

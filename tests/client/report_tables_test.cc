@@ -11,6 +11,7 @@
 #include "client/report/comparisons.h"
 #include "client/report/curve_tables.h"
 #include "client/report/data_table.h"
+#include "client/report/final_tables.h"
 #include "client/report/plot_script.h"
 #include "client/report/role_means.h"
 #include "client/report/search_tables.h"
@@ -70,6 +71,16 @@ TEST(ComparisonTablesTest, SequenceGoesFromTheUnpatchedModel) {
   EXPECT_EQ(table.rows[0].cells[3], table.rows[0].cells[6]);
   EXPECT_NE(table.rows[2].cells[4], table.rows[2].cells[7]);
   EXPECT_TRUE(SequenceTable(SingleJob("a")).empty());
+}
+
+TEST(FinalTablesTest, AJobThatTrainedNothingHasNoFineTunedAccuracy) {
+  v1::PatchJob job = SingleJob("a");
+  EXPECT_THAT(FinalTable(job).rows.front().cells.back(), HasSubstr("%"));
+  for (v1::FinalAccuracy& final : *job.mutable_result()->mutable_final_accuracies()) {
+    final.clear_fine_tuned();
+    final.clear_fine_tuned_interval();
+  }
+  EXPECT_EQ(FinalTable(job).rows.front().cells.back(), "");
 }
 
 TEST(ComparisonTablesTest, JobsFromBeforeComparisonsHaveTheirFinalAccuracies) {
