@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -211,23 +213,39 @@ std::vector<v1::DownloadModelResponse> OneFile(const std::string& path, const st
 }
 
 TEST_F(TransferClientTest, ADownloadIsThereAsAWholeOrNotAtAll) {
-  std::vector<v1::DownloadModelResponse> messages;
-  server_.download_model = [&](const v1::DownloadModelRequest&, grpc::ServerWriter<v1::DownloadModelResponse>& writer) {
+  // A client that has seen enough goes on while the server still writes, so each call has messages of its own.
+  struct Download {
+    std::mutex mutex;
+    std::vector<v1::DownloadModelResponse> messages;
+  };
+  const auto download = std::make_shared<Download>();
+  server_.download_model = [download](const v1::DownloadModelRequest&,
+                                      grpc::ServerWriter<v1::DownloadModelResponse>& writer) {
+    std::vector<v1::DownloadModelResponse> messages;
+    {
+      const std::lock_guard<std::mutex> lock(download->mutex);
+      messages = download->messages;
+    }
     for (const auto& message : messages) writer.Write(message);
     return grpc::Status::OK;
+  };
+  const auto serve = [&](std::vector<v1::DownloadModelResponse> messages) {
+    const std::lock_guard<std::mutex> lock(download->mutex);
+    download->messages = std::move(messages);
   };
   const std::string target = scratch_.Path("out");
   for (const auto& bad : {OneFile("../x", "abc", "abc"), OneFile("a/b", "abc", "abc"), OneFile("x", "abc", "abd"),
                           std::vector<v1::DownloadModelResponse>()}) {
-    messages = bad;
+    serve(bad);
     EXPECT_TRUE(absl::IsDataLoss(client_.DownloadModel({}, target).status()));
     EXPECT_TRUE(fs::is_empty(scratch_.path()));
   }
-  messages = OneFile("x", "abc", "abc");
-  messages.pop_back();
+  std::vector<v1::DownloadModelResponse> cut_short = OneFile("x", "abc", "abc");
+  cut_short.pop_back();
+  serve(cut_short);
   EXPECT_TRUE(absl::IsDataLoss(client_.DownloadModel({}, target).status()));
   EXPECT_TRUE(fs::is_empty(scratch_.path()));
-  messages = OneFile("x", "abc", "abc");
+  serve(OneFile("x", "abc", "abc"));
   ASSERT_TRUE(client_.DownloadModel({}, target).ok());
   std::ifstream file(target + "/x");
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), "abc");
