@@ -50,6 +50,16 @@ v1::Lineage LineageOf(const v1::Lineage& job, const std::map<std::string, std::s
   return lineage;
 }
 
+// What a job's search mixes: the checkpoints that it was given, or those of its fine-tunings.
+std::vector<std::string> MixedCheckpoints(const store::JobRecord& job, const std::vector<store::StepRecord>& steps,
+                                          const v1::PatchJobSpec& spec) {
+  std::vector<std::string> names(spec.checkpoints().begin(), spec.checkpoints().end());
+  for (const store::StepRecord& step : steps) {
+    if (IsFineTuneStep(step.name)) names.push_back(ResourceName(kCheckpoints, CheckpointIdOf(job.id, step.name)));
+  }
+  return names;
+}
+
 }  // namespace
 
 absl::StatusOr<store::CheckpointRecord> JobCompletion::MakeRecord(const store::JobRecord& job,
@@ -74,7 +84,6 @@ absl::StatusOr<std::vector<store::CheckpointRecord>> JobCompletion::OnStepSuccee
     const store::JobRecord& job, const std::vector<store::StepRecord>& steps, const store::StepRecord& step,
     std::string_view result) {
   MP_ASSIGN_OR_RETURN(const v1::PatchJob stored, StoredJob(job));
-  MP_ASSIGN_OR_RETURN(const auto names, CheckpointNamesByBlob(stored.spec(), steps));
   std::vector<store::CheckpointRecord> checkpoints;
   if (IsSearchStep(step.name)) {
     MP_ASSIGN_OR_RETURN(const train::SearchResult search, train::SearchResultFromJson(result));
@@ -82,8 +91,7 @@ absl::StatusOr<std::vector<store::CheckpointRecord>> JobCompletion::OnStepSuccee
       v1::Checkpoint message;
       *message.mutable_lineage() = stored.lineage();
       if (stored.spec().has_merge()) *message.mutable_lineage()->mutable_merge() = stored.spec().merge();
-      for (const auto& [blob, name] : names) {
-        if (blob == made.blob) continue;
+      for (const std::string& name : MixedCheckpoints(job, steps, stored.spec())) {
         auto* parent = message.mutable_lineage()->add_parents();
         parent->set_checkpoint(name);
         parent->set_coefficient(1);
@@ -94,6 +102,7 @@ absl::StatusOr<std::vector<store::CheckpointRecord>> JobCompletion::OnStepSuccee
   }
   MP_ASSIGN_OR_RETURN(const train::FineTuneResult fine_tuned, train::FineTuneResultFromJson(result));
   MP_RETURN_IF_ERROR(CheckDigests(fine_tuned, stored.lineage()));
+  MP_ASSIGN_OR_RETURN(const auto names, CheckpointNamesByBlob(stored.spec(), steps));
   for (const MadeCheckpoint& made : MadeBy(step, fine_tuned)) {
     v1::Checkpoint message;
     *message.mutable_lineage() = LineageOf(stored.lineage(), fine_tuned.task_digests);

@@ -87,6 +87,7 @@ class ResultBuilder {
     return absl::OkStatus();
   }
 
+  // And what their fine-tunings measured beside them.
   absl::Status AddCheckpoints() {
     for (const std::string& blob : blobs_) {
       MP_ASSIGN_OR_RETURN(const v1::Mixture one, Named({{blob, 1.0}}));
@@ -99,6 +100,9 @@ class ResultBuilder {
         const std::string name = ResourceName(kCheckpoints, checkpoint.id);
         const auto& own = result_.checkpoints();
         if (std::find(own.begin(), own.end(), name) == own.end()) result_.add_other_checkpoints(name);
+      }
+      for (const auto& accuracy : made.learned_head_validation) {
+        *result_.add_learned_head_accuracies() = ToMessage(accuracy);
       }
     }
     return absl::OkStatus();

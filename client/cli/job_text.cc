@@ -117,7 +117,7 @@ std::string ResultText(const v1::PatchJob& job) {
   found.Add("beside them", absl::StrJoin(result.other_checkpoints(), ", "));
   found.Add("chosen", report::ChosenText(job));
   found.Add("mixture", MixtureText(result.mixture()));
-  std::string text = absl::StrCat("\n", found.Render(), LinesText(report::MetricLines(result.metrics())));
+  std::string text = absl::StrCat("\n", found.Render(), LinesText(report::MetricLines(result)));
   const std::string search = LinesText(report::SearchLines(job));
   if (!search.empty()) absl::StrAppend(&text, "\nsearch:\n", search);
   absl::StrAppend(

@@ -25,14 +25,18 @@ bool HasObjective(const v1::PatchJob& job, const v1::SearchCandidate& candidate)
   return IsSame(is_budget ? means.patching.value_or(-1) : means.combined, job.result().search().objective());
 }
 
+// 0 for a checkpoint that the chosen mixture left out.
+double ChosenCoefficient(const v1::PatchJobResult& result, const std::string& checkpoint) {
+  for (const v1::MixtureTerm& term : result.mixture().terms()) {
+    if (term.checkpoint() == checkpoint) return term.coefficient();
+  }
+  return 0;
+}
+
 bool IsChosen(const v1::PatchJobResult& result, const v1::SearchCandidate& candidate) {
   if (candidate.coefficients_size() != result.checkpoints_size()) return false;
   for (int i = 0; i < result.checkpoints_size(); ++i) {
-    double coefficient = 0;
-    for (const v1::MixtureTerm& term : result.mixture().terms()) {
-      if (term.checkpoint() == result.checkpoints(i)) coefficient = term.coefficient();
-    }
-    if (!IsSame(coefficient, candidate.coefficients(i))) return false;
+    if (!IsSame(ChosenCoefficient(result, result.checkpoints(i)), candidate.coefficients(i))) return false;
   }
   return true;
 }
@@ -74,10 +78,10 @@ std::string ChosenText(const v1::PatchJob& job) {
     const bool is_block = job.spec().coefficient_search().gradient().group() == v1::COEFFICIENT_GROUP_BLOCK;
     return is_block ? "coefficients for each block" : "coefficients for each layer";
   }
-  if (result.mixture().terms_size() < 2) return absl::StrCat("α = ", Number(result.alpha()));
+  if (result.checkpoints_size() < 2) return absl::StrCat("α = ", Number(result.alpha()));
   std::string text;
-  for (const v1::MixtureTerm& term : result.mixture().terms()) {
-    absl::StrAppend(&text, text.empty() ? "" : ", ", absl::StrFormat("%.3g", term.coefficient()));
+  for (const std::string& checkpoint : result.checkpoints()) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", absl::StrFormat("%.3g", ChosenCoefficient(result, checkpoint)));
   }
   return absl::StrCat("α = (", text, ")");
 }

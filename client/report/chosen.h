@@ -17,7 +17,8 @@ bool IsChosenAlpha(const v1::PatchJob& job, double alpha);
 // The accuracies of the chosen mixture on validation data, or null where the job does not tell.
 const google::protobuf::RepeatedPtrField<v1::TaskAccuracy>* ChosenOnValidation(const v1::PatchJob& job);
 
-// "α = 0.6", or the coefficients where there are several: "α = (0.3, 0.5)"; of a sequence the α of its tasks.
+// "α = 0.6", or the coefficients of all checkpoints where there are several: "α = (0.3, 0, 0.5)"; of a sequence the α
+// of its tasks.
 std::string ChosenText(const v1::PatchJob& job);
 
 }  // namespace modelpatch::client::report

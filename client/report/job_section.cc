@@ -84,7 +84,7 @@ absl::Status AddJobSection(const ReportJob& job, const std::string& id, HtmlWrit
   }
   CLIENT_RETURN_IF_ERROR(figures.Add(CurveFigure(job)));
   page.Lines(SearchLines(job.job), "The search.");
-  const LineList metrics = MetricLines(job.job.result().metrics());
+  const LineList metrics = MetricLines(job.job.result());
   if (!metrics.empty()) page.Heading(3, "Measures");
   page.Lines(metrics);
   page.Table(ProxyTable(job.job.result().metrics()),

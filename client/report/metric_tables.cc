@@ -32,11 +32,15 @@ DataTable MetricData(const std::vector<ReportJob>& jobs) {
       add("proxy_accuracy", choice.accuracy(), choice.evaluated_on(), choice.chosen_by(), choice.alpha());
       add("proxy_cost", choice.cost(), choice.evaluated_on(), choice.chosen_by(), choice.alpha());
     }
+    for (const v1::TaskAccuracy& accuracy : job.job.result().learned_head_accuracies()) {
+      add("learned_head_accuracy", accuracy.accuracy(), accuracy.task());
+    }
   }
   return table;
 }
 
-std::vector<std::pair<std::string, std::string>> MetricLines(const v1::PatchMetrics& metrics) {
+std::vector<std::pair<std::string, std::string>> MetricLines(const v1::PatchJobResult& result) {
+  const v1::PatchMetrics& metrics = result.metrics();
   std::vector<std::pair<std::string, std::string>> lines;
   if (metrics.has_distance_to_optimal()) {
     lines.emplace_back("distance to optimal", PointsOf(metrics.distance_to_optimal()));
@@ -54,6 +58,10 @@ std::vector<std::pair<std::string, std::string>> MetricLines(const v1::PatchMetr
   }
   for (const v1::TaskCka& cka : metrics.cka()) {
     lines.emplace_back(absl::StrCat("CKA on ", ShortName(cka.task())), absl::StrFormat("%.4f", cka.cka()));
+  }
+  for (const v1::TaskAccuracy& accuracy : result.learned_head_accuracies()) {
+    lines.emplace_back(absl::StrCat("learned head on ", ShortName(accuracy.task())),
+                       absl::StrCat(Percent(accuracy.accuracy()), " of validation data"));
   }
   return lines;
 }

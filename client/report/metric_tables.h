@@ -15,7 +15,7 @@ namespace modelpatch::client::report {
 DataTable MetricData(const std::vector<ReportJob>& jobs);
 
 // Name and value of each measure of the job that is defined.
-std::vector<std::pair<std::string, std::string>> MetricLines(const v1::PatchMetrics& metrics);
+std::vector<std::pair<std::string, std::string>> MetricLines(const v1::PatchJobResult& result);
 
 // One row for each pair of supported tasks: what choosing α by one costs on the other. Empty if there are none.
 DisplayTable ProxyTable(const v1::PatchMetrics& metrics);

@@ -102,8 +102,8 @@ struct SearchOutcome {
 //               under Σαᵢ ≤ 1 with one scale for all checkpoints, without which the projection would stop it short.
 //               Then the mean of the iterates of the second half is evaluated, the last iterate, those after a quarter,
 //               half and three quarters of the steps, and the best of all shrunk and stretched by a tenth and a fifth,
-//               since cross-entropy and accuracy agree on a direction better than on a length; with kBudget, four
-//               bisections between θ_zs and the mean.
+//               since the gradient's smooth loss and accuracy agree on a direction better than on a length; with
+//               kBudget, four bisections between θ_zs and the mean.
 // Black-box and gradient candidates are rounded to 1/10,000. Ties take the smallest Σαᵢ, then the earlier candidate.
 // With kBudget only candidates within the budget are chosen. `on_candidate` (may be null) is called for each.
 // Errors: INVALID_ARGUMENT of CheckCoefficientSearch, and BAD_SEARCH_INPUT for α that are not ascending from 0 within

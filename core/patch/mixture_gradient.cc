@@ -69,7 +69,7 @@ struct MixtureGradient::State {
     std::vector<int64_t> examples;
   };
   std::vector<Order> orders;
-  // Of each supported set, with kBudget, once it is known: the cross-entropy of each example at θ_zs.
+  // Of each supported set, with kBudget, once it is known: the loss of each example at θ_zs.
   std::vector<std::vector<double>> zero_shot_losses;
 };
 
@@ -103,7 +103,8 @@ at::Tensor MixtureGradient::LossesOf(const std::vector<at::Tensor>& weights, siz
   const at::Tensor features = model.image_encoder->Forward(rounded, batch.pixels.to(device));
   const at::Tensor cosines = at::mm(model::NormalizeFeatures(features), source.head->embeddings->to(device).t());
   const at::Tensor logits = model::MaskCandidates(cosines * model.logit_scale, batch.candidates);
-  return at::cross_entropy_loss(logits, batch.targets.to(device), {}, at::Reduction::None);
+  const at::Tensor targets = batch.targets.to(device).unsqueeze(1);
+  return 1 - at::softmax(logits, 1).gather(1, targets).squeeze(1);
 }
 
 absl::Status MixtureGradient::MeasureZeroShot(const base::CancellationToken& cancellation, double& evaluations) {

@@ -27,13 +27,15 @@ struct MixtureGradientInput {
   // Of each set a step; all, where it has fewer.
   int64_t batch_size = 128;
   uint64_t seed = 0;
-  // What the search's objective is, and with it the loss, where L(t) is the mean cross-entropy of task t's examples, at
-  // the model's logit scale:
+  // What the search's objective is, and with it the loss, where L(t) is the mean over task t's examples of
+  // 1 − p(label), p the softmax of the logits at the model's scale: the error of a classifier that draws its answer
+  // from p. It has the units of the accuracies that the search compares; cross-entropy has none, and the task that is
+  // worst at it would outweigh all others.
   //   kMean    ½·mean of L over patching tasks + ½·mean of L over supported tasks (the one mean where a kind is
-  //   absent); kBudget  mean of L over patching tasks + 10·mean over supported tasks of max(0, L(t) at θ(α) − L(t) at
-  //   θ_zs):
-  //            a penalty, since a budget of accuracy is none of loss. L at θ_zs costs one evaluation of the supported
-  //            tasks, at the first step.
+  //            absent);
+  //   kBudget  mean of L over patching tasks + 10·mean over supported tasks of max(0, L(t) at θ(α) − L(t) at θ_zs): a
+  //            penalty, since drawn answers lose more or less than the best ones do. L at θ_zs costs one evaluation of
+  //            the supported tasks, at the first step.
   AlphaPolicy policy = AlphaPolicy::kMean;
   model::Precision precision = model::Precision::kFloat32;
 };
@@ -62,7 +64,7 @@ class MixtureGradient {
 
   // Which examples of a set step `step` sees.
   std::vector<int64_t> ExamplesOf(size_t set, int64_t step);
-  // The cross-entropy of each of these examples, [B].
+  // 1 − p(label) of each of these examples, [B].
   at::Tensor LossesOf(const std::vector<at::Tensor>& weights, size_t set, std::span<const int64_t> examples) const;
   // `loss` is the mean over these examples.
   TermOfLoss TermOf(size_t set, std::span<const int64_t> examples, double loss) const;

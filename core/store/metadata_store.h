@@ -60,7 +60,7 @@ class MetadataStore {
   virtual absl::Status DeleteTask(const std::string& id) = 0;
 
   // NOT_FOUND (MODEL_NOT_FOUND) if its model is not there. ALREADY_EXISTS (NAME_HELD_BY_PATCH_JOB) if an unfinished job
-  // has this id: its own checkpoint will get it, with CommitTransition.
+  // has this id, or one that this begins with, before a '-': its own checkpoints get such names, with CommitTransition.
   virtual absl::Status InsertCheckpoint(const CheckpointRecord& checkpoint) = 0;
   virtual absl::StatusOr<CheckpointRecord> GetCheckpoint(const std::string& id) = 0;
   // Those of one model, or all if `model_id` is empty.

@@ -290,14 +290,17 @@ absl::Status UpdateRow(SqliteDatabase& database, const StepRecord& step) {
 }
 
 absl::Status CheckNameNotHeld(SqliteDatabase& database, const std::string& checkpoint_id) {
-  MP_ASSIGN_OR_RETURN(SqliteStatement statement, database.Prepare("SELECT 1 FROM jobs WHERE id = ?1 AND "
-                                                                  "state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"));
-  MP_ASSIGN_OR_RETURN(const bool held, statement.Bind(checkpoint_id).Step());
+  MP_ASSIGN_OR_RETURN(
+      SqliteStatement statement,
+      database.Prepare("SELECT id FROM jobs WHERE (id = ?1 OR substr(?1, 1, length(id) + 1) = id || '-') AND "
+                       "state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"));
+  statement.Bind(checkpoint_id);
+  MP_ASSIGN_OR_RETURN(const bool held, statement.Step());
   if (!held) return absl::OkStatus();
   return base::AlreadyExists(
       "NAME_HELD_BY_PATCH_JOB",
-      fmt::format("the name '{}' is kept for the checkpoint of the unfinished patch job '{}'; give another name",
-                  checkpoint_id, checkpoint_id));
+      fmt::format("the name '{}' is kept for the checkpoints of the unfinished patch job '{}'; give another name",
+                  checkpoint_id, statement.Text(0)));
 }
 
 absl::Status DeleteJobRow(SqliteDatabase& database, const std::string& id) {

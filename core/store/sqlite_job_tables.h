@@ -31,7 +31,8 @@ absl::StatusOr<std::vector<StepRecord>> SelectSteps(SqliteDatabase& database, co
 absl::StatusOr<int64_t> UpdateRow(SqliteDatabase& database, const JobRecord& job);
 absl::Status UpdateRow(SqliteDatabase& database, const StepRecord& step);
 
-// ALREADY_EXISTS (NAME_HELD_BY_PATCH_JOB) if an unfinished job has this id, and with it the checkpoint's name.
+// ALREADY_EXISTS (NAME_HELD_BY_PATCH_JOB) if the name is one of those of an unfinished job's checkpoints: the job's id,
+// alone or before a '-'.
 absl::Status CheckNameNotHeld(SqliteDatabase& database, const std::string& checkpoint_id);
 
 absl::Status DeleteJobRow(SqliteDatabase& database, const std::string& id);

@@ -92,7 +92,7 @@ absl::StatusOr<ClassifyMessage> ParseClassify(grpc::ByteBuffer bytes) {
     if (!ParseAround(*place, &bytes, &message)) return MalformedRequest();
     return message;
   }
-  MP_ASSIGN_OR_RETURN(message.request, ParseMessage<v1::ClassifyRequest>(std::move(bytes)));
+  MP_ASSIGN_OR_RETURN(message.request, ParseMessage<v1::ClassifyRequest>(bytes));
   message.class_prompts = message.request.class_prompts().SerializeAsString();
   message.request.clear_class_prompts();
   return message;

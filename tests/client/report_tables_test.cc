@@ -12,6 +12,7 @@
 #include "client/report/curve_tables.h"
 #include "client/report/data_table.h"
 #include "client/report/final_tables.h"
+#include "client/report/metric_tables.h"
 #include "client/report/plot_script.h"
 #include "client/report/role_means.h"
 #include "client/report/search_tables.h"
@@ -169,6 +170,25 @@ TEST(ChosenTest, CoefficientsWhereThereAreSeveral) {
   EXPECT_EQ(ChosenText(ParallelJob("p", "gradient")), "α = (0.3, 0.6)");
   const v1::PatchJob job = ParallelJob("p", "gradient");
   EXPECT_EQ(ChosenOnValidation(job), &job.result().search().candidates(11).accuracies());
+}
+
+TEST(ChosenTest, ACheckpointLeftOutHasACoefficientOfZero) {
+  v1::PatchJob job = ParallelJob("p", "gradient");
+  job.mutable_result()->mutable_mixture()->mutable_terms()->DeleteSubrange(0, 1);
+  EXPECT_EQ(ChosenText(job), "α = (0, 0.6)");
+  job.mutable_result()->mutable_mixture()->clear_terms();
+  EXPECT_EQ(ChosenText(job), "α = (0, 0)");
+}
+
+TEST(MetricLinesTest, ALearnedHeadsAccuracyIsAmongThem) {
+  v1::PatchJob job = SingleJob("a");
+  v1::TaskAccuracy& accuracy = *job.mutable_result()->add_learned_head_accuracies();
+  accuracy.set_task("tasks/digits");
+  accuracy.set_accuracy(0.875);
+  const std::pair<std::string, std::string> line = {"learned head on digits", "87.5% of validation data"};
+  EXPECT_EQ(MetricLines(job.result()).back(), line);
+  const DataTable data = MetricData(JobsOf({job}));
+  EXPECT_EQ(data.rows.back()[1], DataCell("learned_head_accuracy"));
 }
 
 TEST(ChosenTest, CoefficientsOfGroupsAreToldByTheirObjective) {

@@ -72,6 +72,7 @@ TEST_F(StrategiesTest, JointMakesOneCheckpointOfAllTasks) {
   request.mutable_patch_job()->mutable_spec()->set_task_balance(v1::TASK_BALANCE_EVEN);
   request.mutable_patch_job()->mutable_spec()->mutable_fine_tune()->set_ema_decay(0.5);
   request.mutable_patch_job()->mutable_spec()->mutable_fine_tune()->set_snapshot_interval_steps(2);
+  request.mutable_patch_job()->mutable_spec()->mutable_fine_tune()->set_learned_head(true);
   const v1::PatchJob job = Run(request);
   const v1::PatchJobResult& result = job.result();
   EXPECT_THAT(StepIds(job), ElementsAre("fine-tune", "specialised-1", "specialised-2", "search"));
@@ -79,6 +80,9 @@ TEST_F(StrategiesTest, JointMakesOneCheckpointOfAllTasks) {
   EXPECT_THAT(result.other_checkpoints(),
               UnorderedElementsAre("checkpoints/together-step-2", "checkpoints/together-ema",
                                    "checkpoints/together-specialised-1", "checkpoints/together-specialised-2"));
+  ASSERT_EQ(result.learned_head_accuracies_size(), 2);
+  EXPECT_EQ(result.learned_head_accuracies(1).task(), "tasks/colors");
+  EXPECT_GT(result.learned_head_accuracies(1).total(), 0);
   EXPECT_EQ(GetCheckpoint("checkpoints/together").accuracies_size(), 2);
   EXPECT_EQ(GetCheckpoint("checkpoints/together-ema").kind(), v1::CHECKPOINT_KIND_AVERAGED);
   EXPECT_THAT(CountKinds(job),
@@ -173,6 +177,8 @@ TEST_F(StrategiesTest, MergedCheckpointsAreOneThatAnAlphaScales) {
     v1::Merge& merge = *request.mutable_patch_job()->mutable_spec()->mutable_merge();
     if (std::string(method) == "ties") {
       merge.mutable_ties()->set_density(0.5);
+      // What a fine-tuning makes beside its weights is no parent of what was merged.
+      request.mutable_patch_job()->mutable_spec()->mutable_fine_tune()->set_ema_decay(0.5);
     } else {
       merge.mutable_fisher()->set_examples(4);
     }
@@ -181,7 +187,9 @@ TEST_F(StrategiesTest, MergedCheckpointsAreOneThatAnAlphaScales) {
     EXPECT_THAT(job.result().checkpoints(), ElementsAre(merged));
     const v1::Checkpoint checkpoint = GetCheckpoint(merged);
     EXPECT_EQ(checkpoint.kind(), v1::CHECKPOINT_KIND_MERGED);
-    EXPECT_EQ(checkpoint.lineage().parents_size(), 2);
+    ASSERT_EQ(checkpoint.lineage().parents_size(), 2);
+    EXPECT_EQ(checkpoint.lineage().parents(0).checkpoint(), std::string("checkpoints/") + method + "-1");
+    EXPECT_EQ(checkpoint.lineage().parents(1).checkpoint(), std::string("checkpoints/") + method + "-2");
     EXPECT_TRUE(checkpoint.lineage().has_merge());
     EXPECT_THAT(Classify(ClassifyRequestAt(merged, 0.5)), Succeeds());
   }

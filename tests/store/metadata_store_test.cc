@@ -133,6 +133,9 @@ TEST_F(MetadataStoreTest, AnUnfinishedJobHoldsTheNameOfItsCheckpoint) {
   const absl::Status held = store_->InsertCheckpoint(merged);
   EXPECT_THAT(held, FailsWith(StatusCode::kAlreadyExists, "NAME_HELD_BY_PATCH_JOB"));
   EXPECT_THAT(std::string(held.message()), HasSubstr("patch job 'j'"));
+  EXPECT_THAT(store_->InsertCheckpoint({"j-2-ema", "m", "b", "{}", "", At(1)}),
+              FailsWith(StatusCode::kAlreadyExists, "NAME_HELD_BY_PATCH_JOB"));
+  EXPECT_OK(store_->InsertCheckpoint({"j2", "m", "b", "{}", "", At(1)}));
 
   // The job itself may use it.
   ASSERT_OK(Move("j", JobState::kRunning));
