@@ -44,6 +44,8 @@ v1::TaskReference ReferenceTo(const std::string& name, v1::TaskRole role) {
   return reference;
 }
 
+bool IsIdWithSuffix(const std::string& id, const std::string& job_id) { return id.starts_with(job_id + "-"); }
+
 // The patching tasks in the order that the seed gives.
 std::vector<train::NamedTask> Shuffled(const std::vector<train::NamedTask>& tasks, uint64_t seed) {
   std::vector<train::NamedTask> shuffled;
@@ -225,6 +227,25 @@ absl::Status JobPlanner::CheckCheckpointIds(const std::string& job_id,
               "CHECKPOINT_ALREADY_EXISTS",
               fmt::format("there is a checkpoint of that name, checkpoints/{}, which one of the job's would get", id)),
           "patch_job_id");
+    }
+  }
+  return base::WithField(CheckIdsNotPlanned(job_id, ids), "patch_job_id");
+}
+
+absl::Status JobPlanner::CheckIdsNotPlanned(const std::string& job_id, const std::vector<std::string>& ids) const {
+  MP_ASSIGN_OR_RETURN(const std::vector<store::JobRecord> unfinished, store_.ListUnfinishedJobs());
+  for (const store::JobRecord& job : unfinished) {
+    if (!IsIdWithSuffix(job.id, job_id) && !IsIdWithSuffix(job_id, job.id)) continue;
+    MP_ASSIGN_OR_RETURN(const std::vector<store::StepRecord> steps, store_.ListSteps(job.id));
+    // A job whose steps cannot be read makes nothing.
+    const auto planned = PlannedCheckpointIds(steps);
+    for (const std::string& id : planned.ok() ? *planned : std::vector<std::string>()) {
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) continue;
+      return base::AlreadyExists(
+          "NAME_HELD_BY_PATCH_JOB",
+          fmt::format("the name '{}', which a checkpoint of the job would get, is kept for one of the unfinished patch "
+                      "job '{}'; give the job another name",
+                      id, job.id));
     }
   }
   return absl::OkStatus();

@@ -40,7 +40,8 @@ class JobPlanner {
   // Errors, with fields (`patch_job.spec.…`): INVALID_ARGUMENT (BAD_RESOURCE_ID, BAD_RESOURCE_NAME, those of
   // CheckStrategy, SUPPORTED_TASKS_REQUIRED, DUPLICATE_TASK, BAD_ALPHA, DUPLICATE_ALPHA, BAD_EPSILON,
   // BAD_FINE_TUNE_OPTION, BAD_SEARCH_OPTION, BAD_MERGE_OPTION, BAD_REQUEST_ID), NOT_FOUND, ALREADY_EXISTS
-  // (CHECKPOINT_ALREADY_EXISTS), FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT, CHECKPOINT_OF_ANOTHER_MODEL).
+  // (CHECKPOINT_ALREADY_EXISTS, NAME_HELD_BY_PATCH_JOB), FAILED_PRECONDITION (TASK_OF_ONE_CLASS, EMPTY_SPLIT,
+  // CHECKPOINT_OF_ANOTHER_MODEL).
   absl::StatusOr<PlannedJob> Plan(const v1::CreatePatchJobRequest& request, base::WallTime now) const;
 
  private:
@@ -63,6 +64,8 @@ class JobPlanner {
   absl::Status ResolveChoices(v1::PatchJobSpec& spec, JobGraphInput& graph) const;
   // That none of the checkpoints to be has another's name, or one too long.
   absl::Status CheckCheckpointIds(const std::string& job_id, const std::vector<store::StepRecord>& steps) const;
+  // Nor one that an unfinished job will give.
+  absl::Status CheckIdsNotPlanned(const std::string& job_id, const std::vector<std::string>& ids) const;
 
   store::MetadataStore& store_;
   const MixtureResolver& resolver_;

@@ -202,6 +202,20 @@ TEST_F(JobPlannerTest, NamesOfAllItsCheckpointsMustBeFree) {
   EXPECT_THAT(Plan(), FailsWith(StatusCode::kInvalidArgument, "BAD_RESOURCE_ID"));
 }
 
+TEST_F(JobPlannerTest, NamesThatAnUnfinishedJobWillGiveAreTaken) {
+  request_.set_patch_job_id("job-2");
+  ASSERT_OK_AND_ASSIGN(const PlannedJob waiting, Plan());
+  ASSERT_OK(store_->CreateJob(waiting.job, waiting.steps));
+  request_.set_patch_job_id("job");
+  EXPECT_OK(Plan());
+  spec().add_patching_tasks("tasks/letters");
+  spec().set_strategy(v1::STRATEGY_PARALLEL);
+  EXPECT_THAT(Plan(), FailsWith(StatusCode::kAlreadyExists, "NAME_HELD_BY_PATCH_JOB"));
+  EXPECT_EQ(base::FieldOf(Plan().status()), "patch_job_id");
+  request_.set_patch_job_id("job-2-b");
+  EXPECT_OK(Plan());
+}
+
 TEST_F(JobPlannerTest, ExistingCheckpointsAreMixedInOneStep) {
   for (const char* id : {"first", "second"}) {
     store::CheckpointRecord checkpoint;
