@@ -112,7 +112,9 @@ def row(jobs):
         return f"{statistics.mean(values):.1f}{spread}"
 
     patched = [comparison(job, "PATCHED") for job in jobs]
-    by_task = [" | ".join(mean(100 * one["accuracies"][index]["accuracy"] for one in patched) for index in range(len(PATCHING) + 1))]
+    # A sequence tells its tasks in the order in which it took them.
+    accuracies = [{accuracy["task"].split("/")[1]: 100 * accuracy["accuracy"] for accuracy in one["accuracies"]} for one in patched]
+    by_task = [" | ".join(mean(one[task] for one in accuracies) for task in PATCHING + [SUPPORTED])]
     searches = [job["result"]["search"] for job in jobs]
     spent = [search["evaluations"] + search["gradientEvaluations"] for search in searches]
     return " | ".join([mean(100 * one["combinedAccuracy"] for one in patched), *by_task,
