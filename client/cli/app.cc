@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "client/cli/choices.h"
 #include "client/cli/commands.h"
 #include "client/cli/session.h"
 #include "client/status_details.h"
@@ -20,8 +21,7 @@ int RunApp(int argc, const char* const* argv, std::ostream& out, std::ostream& e
       ->envname("MODELPATCH_SERVER")
       ->capture_default_str();
   app.add_option("--output", session.json, "table, or json: proto3 JSON, one object a line")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, bool>{{"table", false}, {"json", true}}).description(""))
+      ->transform(OneOf(std::map<std::string, bool>{{"table", false}, {"json", true}}))
       ->type_name("table|json")
       ->default_str("table");
   app.add_option("--timeout", session.timeout_seconds,

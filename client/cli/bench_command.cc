@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/arguments.h"
 #include "client/cli/bench_text.h"
+#include "client/cli/choices.h"
 #include "client/cli/commands.h"
 #include "client/cli/session.h"
 #include "client/load/generated_image.h"
@@ -100,9 +101,8 @@ void AddLoadOptions(CLI::App& command, BenchOptions& options) {
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
   command.add_option("--protocol", options.request.protocol, "modelpatch, or oip: the Open Inference Protocol")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, LoadProtocol>{{"modelpatch", LoadProtocol::kModelpatch},
-                                                                              {"oip", LoadProtocol::kOpenInference}})
-                      .description(""))
+      ->transform(OneOf(std::map<std::string, LoadProtocol>{{"modelpatch", LoadProtocol::kModelpatch},
+                                                            {"oip", LoadProtocol::kOpenInference}}))
       ->type_name("modelpatch|oip")
       ->default_str("modelpatch");
   command.add_option("--seed", options.request.seed, "Of images, arrivals and random α")->capture_default_str();

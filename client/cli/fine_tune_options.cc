@@ -4,6 +4,7 @@
 #include <map>
 
 #include "client/cli/arguments.h"
+#include "client/cli/choices.h"
 
 namespace modelpatch::client {
 namespace {
@@ -29,7 +30,7 @@ void AddRecipe(CLI::App& submit, FineTuneArguments& arguments) {
   submit
       .add_option("--precision", arguments.precision,
                   "Of the training's matrix products; bf16 is quicker on a GPU (default: fp32)")
-      ->transform(CLI::CheckedTransformer(precisions).description(""))
+      ->transform(OneOf(precisions))
       ->type_name("fp32|bf16");
 }
 
@@ -38,7 +39,7 @@ void AddAlternatives(CLI::App& submit, FineTuneArguments& arguments) {
   const std::map<std::string, v1::LearningRateSchedule> schedules = {{"cosine", v1::LEARNING_RATE_SCHEDULE_COSINE},
                                                                      {"constant", v1::LEARNING_RATE_SCHEDULE_CONSTANT}};
   submit.add_option("--schedule", arguments.schedule, "The learning rate after the warm-up (default: cosine)")
-      ->transform(CLI::CheckedTransformer(schedules).description(""))
+      ->transform(OneOf(schedules))
       ->type_name("cosine|constant");
   submit.add_option("--label-smoothing", arguments.label_smoothing,
                     "The part of a label's probability that all classes share (default: 0)");

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "client/cli/arguments.h"
+#include "client/cli/choices.h"
 #include "client/status_macros.h"
 
 namespace modelpatch::client {
@@ -19,12 +20,12 @@ void AddSubmitOptions(CLI::App& submit, SubmitOptions& options) {
   submit.add_option("--patch-task", options.patching_tasks, "Where the model shall become good")->required();
   submit.add_option("--supported-task", options.supported_tasks, "Where it shall stay good");
   submit.add_option("--strategy", options.strategy, "How many checkpoints, out of which tasks (default: single)")
-      ->transform(CLI::CheckedTransformer(strategies).description(""))
+      ->transform(OneOf(strategies))
       ->type_name("single|joint|sequential|parallel");
   submit
       .add_option("--task-balance", options.task_balance,
                   "joint: whether every example is seen equally often, or every task (default: size)")
-      ->transform(CLI::CheckedTransformer(balances).description(""))
+      ->transform(OneOf(balances))
       ->type_name("size|even");
   submit.add_option("--order-seed", options.order_seed,
                     "sequential: shuffle the patching tasks by this seed (default: as they are given)");

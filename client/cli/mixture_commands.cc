@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/arguments.h"
 #include "client/cli/checkpoint_text.h"
+#include "client/cli/choices.h"
 #include "client/cli/commands.h"
 #include "client/cli/curve_text.h"
 #include "client/cli/merge_options.h"
@@ -118,7 +119,7 @@ void AddSweep(CLI::App& app, Session& session) {
   command->add_option("--supported-task", options->supported_tasks, "A supported task, as often as needed");
   command->add_option("--alphas", options->alphas, "FROM:TO:STEP or A,B,C (default: 0:1:0.05)");
   command->add_option("--split", options->split, "Of the tasks' data (default: validation)")
-      ->transform(CLI::CheckedTransformer(SplitNames()).description(""))
+      ->transform(OneOf(SplitNames()))
       ->type_name("validation|test");
   command->callback([&session, options] {
     if (options->end.checkpoint.empty() && options->end.patch.empty()) {
@@ -143,7 +144,7 @@ void AddEvaluate(CLI::App& app, Session& session) {
   AddMixtureOptions(*command, options->mixture);
   command->add_option("--task", options->tasks, "A task, as often as needed")->required();
   command->add_option("--split", options->split, "Of the task's data (default: test)")
-      ->transform(CLI::CheckedTransformer(SplitNames()).description(""))
+      ->transform(OneOf(SplitNames()))
       ->type_name("validation|test");
   command->callback([&session, options] {
     RequireMixture(options->mixture);

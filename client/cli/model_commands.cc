@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/arguments.h"
+#include "client/cli/choices.h"
 #include "client/cli/commands.h"
 #include "client/cli/mixture_options.h"
 #include "client/cli/session.h"
@@ -107,7 +108,7 @@ void AddExport(CLI::App& model, Session& session) {
   command->add_flag("--download", options->download, "OUT is a new directory on this machine instead");
   AddPartOptions(*command, options->mixture);
   command->add_option("--layout", options->layout, "Which tools' (default: hugging-face)")
-      ->transform(CLI::CheckedTransformer(layouts).description(""))
+      ->transform(OneOf(layouts))
       ->type_name("hugging-face|open-clip");
   command->callback([&session, options] {
     RequireMixture(options->mixture);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "client/cli/arguments.h"
+#include "client/cli/choices.h"
 #include "client/cli/option_scope.h"
 #include "client/status_macros.h"
 
@@ -74,7 +75,7 @@ void AddSearchOptions(CLI::App& submit, SearchArguments& arguments) {
   submit
       .add_option("--coefficient-group", arguments.group,
                   "gradient: which weights share a coefficient (default: model)")
-      ->transform(CLI::CheckedTransformer(groups).description(""))
+      ->transform(OneOf(groups))
       ->type_name("model|block|layer");
   submit.add_option("--search-seed", arguments.seed, "black-box, gradient: the seed of the search (default: 0)");
   submit.add_flag("--sum-at-most-one", arguments.sum_at_most_one, "Coefficients add up to 1 at most");

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/arguments.h"
+#include "client/cli/choices.h"
 #include "client/cli/commands.h"
 #include "client/cli/session.h"
 #include "client/cli/table.h"
@@ -186,7 +187,7 @@ void AddCreate(CLI::App& task, Session& session) {
                                                          {"image-folder", v1::TASK_FORMAT_IMAGE_FOLDER},
                                                          {"json-lines", v1::TASK_FORMAT_JSON_LINES}};
   CLI::Option* format = create->add_option("--format", options->format, "Of the files")
-                            ->transform(CLI::CheckedTransformer(formats).description(""))
+                            ->transform(OneOf(formats))
                             ->type_name("idx|cifar|image-folder|json-lines");
   create->add_option("--train", options->train, "Path on the server, below one of its import roots")->needs(format);
   create->add_option("--validation", options->validation, "Path; without it a part of the training data is taken")

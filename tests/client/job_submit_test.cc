@@ -51,6 +51,17 @@ TEST(JobSubmitTest, Policies) {
   EXPECT_THROW(Parse("--model m --patch-task t --alpha-policy best").IgnoreError(), CLI::ParseError);
 }
 
+TEST(JobSubmitTest, ANameThatIsNoneIsRefusedWithThoseThatThereAre) {
+  try {
+    Parse("--model m --patch-task t --strategy whole").IgnoreError();
+    FAIL() << "it was taken";
+  } catch (const CLI::ParseError& error) {
+    EXPECT_STREQ(error.what(), "--strategy: 'whole' is none of joint, parallel, sequential, single");
+  }
+  // The number of a value is no name of it.
+  EXPECT_THROW(Parse("--model m --patch-task t --strategy 2").IgnoreError(), CLI::ParseError);
+}
+
 TEST(JobSubmitTest, StrategiesAndWhatTheyTake) {
   const auto joint = Parse("--model m --patch-task a --patch-task b --strategy joint --task-balance even");
   ASSERT_TRUE(joint.ok());
