@@ -8,7 +8,7 @@ CIFAR-10 as the supported task:
 1. jointly, one after the other, and in parallel, each with its own α or the uniform search;
 2. the checkpoints of the sequence and of the parallel job again, with the exhaustive, the black-box and the gradient search;
 3. the table has the combined accuracy on test data, what the search spent, and its time. A joint job has one checkpoint, for which
-   all searches are one.
+   all searches are one. Then the combined accuracy of what stands beside each strategy, and what each search gains on validation data.
 And how the patch on one half of CIFAR-100 carries over to the other half, whose classes it never saw (broad transfer).
 
 DIR holds `mnist`, `cifar10`, `cifar100` and `gtsrb` (folders `train` and `test` with a folder for each class).
@@ -29,7 +29,7 @@ TRANSFER = "cifar100-1"
 SEARCHES = {
     "exhaustive": ["--search", "exhaustive"],
     "black-box": ["--search", "black-box", "--search-evaluations", "50"],
-    # 4 × 64 of about 1,500 validation examples a step: 30 steps, backward passes and all, cost 15 evaluations.
+    # 4 × 64 of about 1,500 validation examples a step: 30 steps, backward passes and all, cost about 16 evaluations.
     "gradient": ["--search", "gradient", "--search-batch-size", "64"],
 }
 
@@ -104,21 +104,22 @@ def transfer(client, arguments, checkpoint):
     return "\n".join(lines)
 
 
+def mean_text(values):
+    values = list(values)
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
 def row(jobs):
     """A line of the table, out of the jobs of all seeds."""
-    def mean(values):
-        values = list(values)
-        spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-        return f"{statistics.mean(values):.1f}{spread}"
-
     patched = [comparison(job, "PATCHED") for job in jobs]
     # A sequence tells its tasks in the order in which it took them.
     accuracies = [{accuracy["task"].split("/")[1]: 100 * accuracy["accuracy"] for accuracy in one["accuracies"]} for one in patched]
-    by_task = [" | ".join(mean(one[task] for one in accuracies) for task in PATCHING + [SUPPORTED])]
+    by_task = [" | ".join(mean_text(one[task] for one in accuracies) for task in PATCHING + [SUPPORTED])]
     searches = [job["result"]["search"] for job in jobs]
     spent = [search["evaluations"] + search["gradientEvaluations"] for search in searches]
-    return " | ".join([mean(100 * one["combinedAccuracy"] for one in patched), *by_task,
-                       mean(100 * search["objective"] for search in searches), f"{statistics.mean(spent):.0f}",
+    return " | ".join([mean_text(100 * one["combinedAccuracy"] for one in patched), *by_task,
+                       mean_text(100 * search["objective"] for search in searches), f"{statistics.mean(spent):.0f}",
                        f"{statistics.mean(search['seconds'] for search in searches):.0f}"])
 
 
@@ -128,6 +129,35 @@ def table(by_seed):
     first = next(iter(by_seed.values()))
     for index, (strategy, search, _) in enumerate(first):
         lines.append(f"| {strategy} | {search} | {row([jobs[index][2] for jobs in by_seed.values()])} |")
+    return "\n".join(lines)
+
+
+def beside(by_seed):
+    """The combined accuracy, on test data, of what each strategy is compared with: the mean over the seeds."""
+    lines = []
+    first = next(iter(by_seed.values()))
+    for index, (strategy, search, _) in enumerate(first):
+        if search in SEARCHES:
+            continue
+        jobs = [jobs[index][2] for jobs in by_seed.values()]
+        for kind in ("UNPATCHED", "FINE_TUNED", "AVERAGE", "SPECIALISED"):
+            found = [100 * one["combinedAccuracy"] for one in (comparison(job, kind) for job in jobs) if one]
+            if found:
+                lines.append(f"{strategy}, {kind.lower().replace('_', '-')}: {mean_text(found)}")
+    return "\n".join(lines)
+
+
+def gains(by_seed):
+    """Of each seed and search: the validation objective, and what it has over the best uniform mixture."""
+    lines = []
+    for seed, jobs in by_seed.items():
+        for strategy, name, job in jobs:
+            if name not in SEARCHES:
+                continue
+            search = job["result"]["search"]
+            gain = search["objective"] - search["uniformObjective"]
+            lines.append(f"seed {seed}, {strategy}, {name}: {100 * search['objective']:.1f}, {100 * gain:+.2f} over uniform, "
+                         f"{search['evaluations']} evaluations and {search['gradientEvaluations']:.0f} for gradients")
     return "\n".join(lines)
 
 
@@ -148,6 +178,7 @@ def main():
         for seed in arguments.seeds.split(","):
             by_seed[seed] = jobs_of(client, arguments, int(seed))
             print(table(by_seed), flush=True)
+        print(f"beside them, combined:\n{beside(by_seed)}\nvalidation objectives:\n{gains(by_seed)}")
         for seed in by_seed:
             print(f"broad transfer, seed {seed}:\n{transfer(client, arguments, f'parallel-{seed}-{len(PATCHING)}')}")
     if arguments.json:
